@@ -1,0 +1,110 @@
+//! GIF: the first frame, laid on the canvas as a viewer shows it.
+
+use std::num::NonZeroU64;
+
+use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
+
+use crate::error::{Error, ErrorKind};
+use crate::exif;
+use crate::header::Header;
+use crate::pixels::{Channels, Pixels};
+use crate::sniff::SourceFormat;
+
+/// The header is the canvas, not the first frame, which may be smaller (GIF89a §18).
+pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
+    let Some([w0, w1, h0, h1]) = source.get(6..10) else {
+        return Err(Error::truncated("the GIF ends within its header"));
+    };
+    let (width, height) = (u16::from_le_bytes([*w0, *w1]), u16::from_le_bytes([*h0, *h1]));
+    if width == 0 || height == 0 {
+        return Err(Error::corrupt("the GIF's canvas has no pixels"));
+    }
+    Ok(Header {
+        format: SourceFormat::Gif,
+        width: width.into(),
+        height: height.into(),
+        orientation: exif::UPRIGHT,
+        channels: 4,
+        bits: 8,
+        jpeg: None,
+    })
+}
+
+pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
+    check_complete(source)?;
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    // A frame may be larger than its canvas, but not by much that anyone would look at.
+    let bytes = u64::from(header.width) * u64::from(header.height) * 4 * 2 + (1 << 20);
+    options.set_memory_limit(NonZeroU64::new(bytes).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
+    let mut decoder = options.read_info(source).map_err(error)?;
+    let frame = decoder.read_next_frame().map_err(error)?;
+    let frame = frame.ok_or_else(|| Error::corrupt("the GIF has no frame"))?;
+
+    let mut canvas = Pixels::blank(header.width, header.height, Channels::Rgba);
+    let stride = canvas.stride();
+    let left = usize::from(frame.left) * 4;
+    let frame_row = usize::from(frame.width) * 4;
+    if frame_row == 0 {
+        return Err(Error::corrupt("the GIF's first frame has no pixels"));
+    }
+    let rows = canvas.data.chunks_exact_mut(stride).skip(frame.top.into());
+    for (to, from) in rows.zip(frame.buffer.chunks_exact(frame_row)) {
+        if let Some(to) = to.get_mut(left..) {
+            let shared = to.len().min(from.len());
+            to[..shared].copy_from_slice(&from[..shared]);
+        }
+    }
+    Ok(without_needless_alpha(canvas))
+}
+
+/// Most GIFs are opaque; three channels are less to carry.
+fn without_needless_alpha(canvas: Pixels) -> Pixels {
+    let opaque = canvas.data.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255);
+    if opaque { canvas.map(Channels::Rgb, |[r, g, b, _]| [r, g, b]) } else { canvas }
+}
+
+/// Walks the blocks to the trailer without unpacking them (GIF89a, appendix A). A file cut between two blocks is let
+/// through: writers exist that leave the trailer out, and no pixel is missing.
+fn check_complete(source: &[u8]) -> Result<(), Error> {
+    let cut = || Error::truncated("the GIF ends before its image does");
+    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let flags = *source.get(10).ok_or_else(cut)?;
+    let mut at = 13 + table(flags);
+    let mut frames = 0;
+    loop {
+        match source.get(at) {
+            None if frames > 0 && at == source.len() => return Ok(()),
+            None => return Err(cut()),
+            Some(0x21) => at += 2,
+            Some(0x2C) => {
+                let flags = *source.get(at + 9).ok_or_else(cut)?;
+                // Descriptor, its colour table, the code size.
+                at += 10 + table(flags) + 1;
+                frames += 1;
+            }
+            // The trailer, or junk that the decoder will judge.
+            Some(_) => return Ok(()),
+        }
+        loop {
+            let length = usize::from(*source.get(at).ok_or_else(cut)?);
+            at += 1 + length;
+            if length == 0 {
+                break;
+            }
+        }
+    }
+}
+
+fn error(error: DecodingError) -> Error {
+    match error {
+        DecodingError::UnexpectedEof => Error::truncated("the GIF ends before its image does"),
+        DecodingError::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::truncated("the GIF ends before its image does")
+        }
+        DecodingError::MemoryLimit | DecodingError::OutOfMemory => {
+            Error::new(ErrorKind::TooManyPixels, "the GIF's first frame is far larger than its canvas")
+        }
+        other => Error::corrupt(format!("the GIF is damaged: {other}")).caused_by(other),
+    }
+}

@@ -1,0 +1,77 @@
+//! JPEG: any subsampling, grey, RGB, CMYK and YCCK, baseline and progressive, at full size or scaled in the DCT.
+
+use super::{Decoded, Need};
+use crate::color;
+use crate::error::Error;
+use crate::header::{Header, JpegTraits};
+use crate::jpeg::{self, Colour, Frame, Model, Scaled};
+use crate::limits::Limits;
+use crate::pixels::{Channels, Pixels};
+use crate::sniff::SourceFormat;
+
+pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
+    let frame = jpeg::walk(source)?;
+    Ok(Header {
+        format: SourceFormat::Jpeg,
+        width: frame.width,
+        height: frame.height,
+        orientation: frame.orientation,
+        channels: u8::try_from(frame.sampling.len()).unwrap_or(u8::MAX),
+        bits: frame.bits,
+        jpeg: Some(JpegTraits {
+            progressive: frame.progressive,
+            luma_stands_alone: frame.luma_stands_alone(),
+            coefficient_bytes: frame.coefficient_bytes(),
+        }),
+    })
+}
+
+/// Refuses a progressive JPEG with more passes over its pixels than anyone has use for.
+pub(crate) fn check_scans(source: &[u8], header: &Header, limits: &Limits) -> Result<(), Error> {
+    let progressive = header.jpeg.as_ref().is_some_and(|jpeg| jpeg.progressive);
+    if progressive && jpeg::count_scans(source, limits.max_scans) > limits.max_scans {
+        let most = limits.max_scans;
+        return Err(Error::corrupt(format!("the progressive JPEG has more scans than the limit of {most}")));
+    }
+    Ok(())
+}
+
+pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {
+    check_scans(source, header, limits)?;
+    let frame = jpeg::walk(source)?;
+    let size = (frame.width, frame.height);
+    let read = |colour| jpeg::decode(source, size, need.eighths, colour, limits.on_truncated);
+    let gray = frame.model == Model::Gray || (need.luma_only && frame.model == Model::YCbCr);
+    let (pixels, truncated) = match frame.model {
+        _ if gray => {
+            let Scaled { width, height, data, truncated } = read(Colour::Luma)?;
+            (Pixels::new(width, height, Channels::Gray, data)?, truncated)
+        }
+        Model::Gray | Model::YCbCr | Model::Rgb => {
+            let Scaled { width, height, data, truncated } = read(Colour::Rgb)?;
+            let mut pixels = Pixels::new(width, height, Channels::Rgb, data)?;
+            if let Some(profile) = frame.icc_profile() {
+                color::to_srgb(&mut pixels, &profile);
+            }
+            (pixels, truncated)
+        }
+        Model::Cmyk | Model::Ycck => {
+            let scaled = read(Colour::Cmyk)?;
+            let truncated = scaled.truncated;
+            (cmyk(scaled, &frame)?, truncated)
+        }
+        Model::Unknown => return Err(Error::unsupported("this JPEG's colour model is not known")),
+    };
+    Ok(Decoded { pixels, eighths: need.eighths, truncated })
+}
+
+/// CMYK as Adobe writes it: inverted, so that 255 is no ink. That files without Adobe's marker do the same is what
+/// Photoshop, libvips and ImageMagick assume of them.
+fn cmyk(scaled: Scaled, frame: &Frame<'_>) -> Result<Pixels, Error> {
+    let Scaled { width, height, mut data, .. } = scaled;
+    for sample in &mut data {
+        *sample = 255 - *sample;
+    }
+    let data = color::cmyk_to_srgb(&data, frame.icc_profile().as_deref());
+    Pixels::new(width, height, Channels::Rgb, data)
+}

@@ -1,0 +1,93 @@
+//! From a file's bytes to pixels: one file a format, each with its header reader and its decoder.
+//!
+//! A decoder answers with 8-bit sRGB pixels as stored, not yet oriented. It is called after the limits were checked
+//! against its header, and says [`Truncated`](crate::ErrorKind::Truncated) where the file ends before its pixels do; only JPEG's can go on then.
+
+mod bmp;
+mod gif;
+mod jpeg;
+mod png;
+mod tiff;
+mod webp;
+
+use std::borrow::Cow;
+
+pub(crate) use jpeg::check_scans;
+
+use crate::error::Error;
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::pixels::Pixels;
+use crate::sniff::SourceFormat;
+
+/// What is needed of the source's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// The smallest scale that serves, in eighths of full size: 1, 2, 4 or 8. Only JPEG can give less than 8.
+    pub eighths: u8,
+    /// Nothing but luma is needed. Only JPEG can save by it; the others decode all colours.
+    pub luma_only: bool,
+}
+
+/// Decoded pixels and the scale they were decoded at.
+pub(crate) struct Decoded {
+    pub pixels: Pixels,
+    /// In eighths of the header's dimensions, sides rounded up.
+    pub eighths: u8,
+    /// The file ended before its image did, and the limits accept that.
+    pub truncated: bool,
+}
+
+/// Reads a header.
+pub(crate) fn header(format: SourceFormat, source: &[u8]) -> Result<Header, Error> {
+    match format {
+        SourceFormat::Jpeg => jpeg::header(source),
+        SourceFormat::Png => png::header(source),
+        SourceFormat::Gif => gif::header(source),
+        SourceFormat::Webp => webp::header(source),
+        SourceFormat::Tiff => tiff::header(source),
+        SourceFormat::Bmp => bmp::header(source),
+        other => Err(Error::unsupported(format!("the format {other} is not supported"))),
+    }
+}
+
+/// Decodes the image that `header` was read from.
+pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {
+    let full = |pixels| Decoded { pixels, eighths: 8, truncated: false };
+    match header.format {
+        SourceFormat::Jpeg => jpeg::decode(source, header, need, limits),
+        SourceFormat::Png => png::decode(source, header).map(full),
+        SourceFormat::Gif => gif::decode(source, header).map(full),
+        SourceFormat::Webp => webp::decode(source, header).map(full),
+        SourceFormat::Tiff => tiff::decode(source, header).map(full),
+        SourceFormat::Bmp => bmp::decode(source, header).map(full),
+        other => Err(Error::unsupported(format!("the format {other} is not supported"))),
+    }
+}
+
+/// The EXIF block of a source, if it has one. A TIFF is one itself.
+pub(crate) fn exif(source: &[u8], format: SourceFormat) -> Result<Option<Cow<'_, [u8]>>, Error> {
+    Ok(match format {
+        SourceFormat::Jpeg => crate::jpeg::walk(source)?.exif.map(Cow::Borrowed),
+        SourceFormat::Png => png::exif(source)?.map(Cow::Owned),
+        SourceFormat::Webp => webp::exif(source)?.map(Cow::Owned),
+        SourceFormat::Tiff => Some(Cow::Borrowed(source)),
+        _ => None,
+    })
+}
+
+/// 16 bits to 8, rounded to the nearest: exactly `sample * 255 / 65535`.
+fn narrow(sample: u16) -> u8 {
+    ((u32::from(sample) * 255 + 32_895) >> 16) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn narrowing_rounds_to_nearest() {
+        for sample in 0..=u16::MAX {
+            let exact = (f64::from(sample) * 255.0 / 65535.0).round() as u8;
+            assert_eq!(super::narrow(sample), exact, "{sample}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The whole flow on one screen: header, limits, plans, one decode, each derivative drawn, encoded and handed on.
+
+use crate::decode::{self, Decoded};
+use crate::error::{Error, ErrorKind, shielded};
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::ops::{self, resize::Area};
+use crate::pixels::{Channels, Pixels};
+use crate::plan::{self, Plan, Rect};
+use crate::probe::probe;
+use crate::recipe::{Derivative, Quality, Recipe, Rotation};
+use crate::sink::{Rendition, Sink};
+use crate::{encode, exif, lossless, metadata};
+
+/// What was derived from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Derived {
+    /// The source's header.
+    pub header: Header,
+    /// The source ended before its image did, which [`OnTruncated::Accept`](crate::OnTruncated::Accept) let pass: what
+    /// was missing is grey in every derivative.
+    pub truncated: bool,
+}
+
+/// Makes every derivative of a recipe from one source and gives each to the sink, in the recipe's order.
+///
+/// The source is decoded at most once, and never to more pixels than its largest derivative needs. The limits are
+/// checked before anything is allocated. Nothing is given to the sink unless all derivatives make sense for this
+/// image.
+///
+/// # Errors
+/// Those of [`probe`]; [`TooManyPixels`](ErrorKind::TooManyPixels) over the limits;
+/// [`BadRequest`](ErrorKind::BadRequest) and [`UnsupportedOutput`](ErrorKind::UnsupportedOutput) for a derivative that
+/// makes no sense for this image or is not built in; [`Truncated`](ErrorKind::Truncated) and
+/// [`Corrupt`](ErrorKind::Corrupt) for a file that breaks off or breaks its format's rules;
+/// [`Encode`](ErrorKind::Encode) if an encoder refuses; [`Sink`](ErrorKind::Sink) if the sink does.
+pub fn derive(
+    source: &[u8],
+    recipe: &Recipe,
+    sink: &mut dyn Sink,
+    limits: &Limits,
+) -> Result<Derived, Error> {
+    let header = probe(source)?;
+    limits.check("the image", header.width, header.height)?;
+    let works = plan_all(&header, recipe, limits)?;
+    let mut finished = InOrder { sink, waiting: works.iter().map(|_| None).collect(), next: 0 };
+
+    let (mut drawing, mut truncated) = (Vec::new(), false);
+    for work in works {
+        let copied = if work.is_lossless(&header) { work.copy_luma(source, &header, limits)? } else { None };
+        match copied {
+            Some((rendition, ended_early)) => {
+                truncated |= ended_early;
+                finished.put(work.index, rendition)?;
+            }
+            None => drawing.push(work),
+        }
+    }
+    if !drawing.is_empty() {
+        let need = plan::need(drawing.iter().map(|work| (&work.plan, work.derivative)));
+        let decoded = shielded(ErrorKind::Corrupt, || decode::decode(source, &header, need, limits))?;
+        truncated |= decoded.truncated;
+        place_smart_crops(&mut drawing, &header, &decoded)?;
+        // From large to small, so that a small derivative can be drawn from a larger one.
+        drawing.sort_by_key(|work| std::cmp::Reverse(work.plan.drawn));
+        let mut canvas = Canvas { decoded, last: None };
+        for (done, work) in drawing.iter().enumerate() {
+            let later = &drawing[done + 1..];
+            let kept = work.derivative.options.metadata;
+            let exif =
+                shielded(ErrorKind::Corrupt, || metadata::block(source, &header, kept, exif::UPRIGHT))?;
+            let rendition = shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif.as_deref()))
+                .map_err(|e| e.in_derivative(&work.derivative.label))?;
+            finished.put(work.index, rendition)?;
+        }
+    }
+    Ok(Derived { header, truncated })
+}
+
+/// One derivative to make: which of the recipe's, and how.
+struct Work<'a> {
+    index: usize,
+    derivative: &'a Derivative,
+    plan: Plan,
+}
+
+fn plan_all<'a>(header: &Header, recipe: &'a Recipe, limits: &Limits) -> Result<Vec<Work<'a>>, Error> {
+    let plan = |(index, derivative): (usize, &'a Derivative)| {
+        let plan = Plan::new(header, derivative, limits).map_err(|e| e.in_derivative(&derivative.label))?;
+        Ok(Work { index, derivative, plan })
+    };
+    recipe.derivatives().iter().enumerate().map(plan).collect()
+}
+
+/// Smart crops find their place once there are pixels to see.
+fn place_smart_crops(drawing: &mut [Work<'_>], header: &Header, decoded: &Decoded) -> Result<(), Error> {
+    for work in drawing {
+        if let Some(smart) = &work.plan.smart {
+            let found = ops::smart_crop::find(&decoded.pixels, smart.upright, smart.full, &smart.sizes)?;
+            work.plan.place(header, found);
+        }
+    }
+    Ok(())
+}
+
+impl Work<'_> {
+    fn is_lossless(&self, header: &Header) -> bool {
+        self.plan.is_lossless_gray(header, self.derivative)
+    }
+
+    /// The rendition, and whether the source ended before its image did.
+    fn copy_luma(
+        &self,
+        source: &[u8],
+        header: &Header,
+        limits: &Limits,
+    ) -> Result<Option<(Rendition, bool)>, Error> {
+        decode::check_scans(source, header, limits)?;
+        // Coefficients stay as they are stored, so the tag has to say how they are turned.
+        let orientation = match self.derivative.request.rotation {
+            Rotation::AsStored => exif::UPRIGHT,
+            Rotation::Turn { .. } => header.orientation,
+        };
+        let exif = metadata::block(source, header, self.derivative.options.metadata, orientation)?;
+        let copied = lossless::gray(source, header, exif.as_deref(), limits.on_truncated)?;
+        Ok(copied.map(|copied| (self.rendition(header.width, header.height, copied.bytes), copied.truncated)))
+    }
+
+    /// Resize, rotate, quality, flatten, encode.
+    fn render(
+        &self,
+        canvas: &mut Canvas,
+        later: &[Work<'_>],
+        exif: Option<&[u8]>,
+    ) -> Result<Rendition, Error> {
+        let Self { plan, derivative, .. } = self;
+        let pixels = canvas.draw(plan, later)?;
+        let pixels = ops::turn::turn(pixels, plan.turn);
+        let pixels = match plan.degrees {
+            Some(degrees) => ops::rotate::rotate(&pixels, degrees, plan.output.0, plan.output.1),
+            None => pixels,
+        };
+        let pixels = self.with_quality(pixels);
+        let bytes = encode::encode(&pixels, derivative.request.format, &derivative.options, exif)?;
+        Ok(self.rendition(pixels.width, pixels.height, bytes))
+    }
+
+    fn with_quality(&self, pixels: Pixels) -> Pixels {
+        let method = self.derivative.gray_method();
+        let quality = self.derivative.request.quality;
+        // Diffusing error needs every pixel seen, so a dithered one has no alpha in any format.
+        let flatten = !self.derivative.request.format.has_alpha() || quality == Quality::Dither;
+        let mut background = self.derivative.options.background.unwrap_or_default();
+        let mut pixels = pixels;
+        if self.derivative.uses_gray_method() {
+            pixels = ops::gray::gray(pixels, method);
+            background = ops::flatten::without_colour(background, method);
+        }
+        if let Quality::Crisp { radius, amount, median } = quality {
+            pixels = ops::crisp::crisp(pixels, radius.to_f64(), amount.to_f64(), median.to_f64());
+        }
+        if flatten {
+            pixels = ops::flatten::flatten(pixels, background);
+        }
+        match quality {
+            Quality::Bitonal => ops::bitonal::bitonal(pixels),
+            Quality::Dither => ops::dither::dither(pixels),
+            _ => pixels,
+        }
+    }
+
+    fn rendition(&self, width: u32, height: u32, bytes: Vec<u8>) -> Rendition {
+        let label = self.derivative.label.clone();
+        Rendition { label, format: self.derivative.request.format, width, height, bytes }
+    }
+}
+
+/// The decoded source, and the last thing drawn of it, which smaller derivatives of the same region are drawn from.
+struct Canvas {
+    decoded: Decoded,
+    last: Option<(Rect, Pixels)>,
+}
+
+impl Canvas {
+    /// Draws a plan's region at its size. What is `later` drawn says what has to be kept for it.
+    fn draw(&mut self, plan: &Plan, later: &[Work<'_>]) -> Result<Pixels, Error> {
+        let (width, height) = plan.drawn;
+        let drawn = match &self.last {
+            Some((region, last))
+                if *region == plan.region && serves((last.width, last.height), plan.drawn) =>
+            {
+                ops::resize::resize(last, Area::whole(last), width, height)?
+            }
+            _ if later.is_empty() && self.is_all_there_is(plan) => {
+                return Ok(std::mem::replace(&mut self.decoded.pixels, Pixels::blank(0, 0, Channels::Gray)));
+            }
+            _ => ops::resize::resize(&self.decoded.pixels, self.area(plan.region), width, height)?,
+        };
+        let feeds = |work: &Work<'_>| work.plan.region == plan.region && serves(plan.drawn, work.plan.drawn);
+        self.last = later.iter().any(feeds).then(|| (plan.region, drawn.clone()));
+        Ok(drawn)
+    }
+
+    /// Whether a plan is all decoded pixels as they are, so that they need not be copied.
+    fn is_all_there_is(&self, plan: &Plan) -> bool {
+        let pixels = &self.decoded.pixels;
+        plan.drawn == (pixels.width, pixels.height) && self.area(plan.region) == Area::whole(pixels)
+    }
+
+    /// Where a rectangle of the full-size image lies in the pixels as they were decoded.
+    fn area(&self, region: Rect) -> Area {
+        let scale = f64::from(self.decoded.eighths) / 8.0;
+        let pixels = &self.decoded.pixels;
+        let (x, y) = (f64::from(region.x) * scale, f64::from(region.y) * scale);
+        let (w, h) = (f64::from(region.w) * scale, f64::from(region.h) * scale);
+        Area { x, y, w: w.min(f64::from(pixels.width) - x), h: h.min(f64::from(pixels.height) - y) }
+    }
+}
+
+/// Whether a derivative may be drawn from another one of the same region: twice the size is what Lanczos3 needs to
+/// leave no trace of the detour.
+fn serves(from: (u32, u32), to: (u32, u32)) -> bool {
+    from.0 / 2 >= to.0 && from.1 / 2 >= to.1
+}
+
+/// Hands renditions on in the recipe's order, in whatever order they are made.
+struct InOrder<'a> {
+    sink: &'a mut dyn Sink,
+    waiting: Vec<Option<Rendition>>,
+    next: usize,
+}
+
+impl InOrder<'_> {
+    fn put(&mut self, index: usize, rendition: Rendition) -> Result<(), Error> {
+        self.waiting[index] = Some(rendition);
+        while let Some(rendition) = self.waiting.get_mut(self.next).and_then(Option::take) {
+            let label = rendition.label.clone();
+            self.sink.put(rendition).map_err(|e| {
+                let message = format!("the rendition “{label}” could not be handed on: {e}");
+                Error::new(ErrorKind::Sink, message).caused_by(e)
+            })?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! TIFF: one image in strips, 8 bits a sample, grey, RGB or RGBA.
+
+use std::io::{Cursor, Seek, Write};
+
+use tiff::encoder::colortype::{ColorType, Gray8, RGB8, RGBA8};
+use tiff::encoder::compression::DeflateLevel;
+use tiff::encoder::{Compression as Packing, Rational, TiffEncoder};
+use tiff::tags::{Predictor, ResolutionUnit};
+
+use super::failed;
+use crate::error::{Error, ErrorKind};
+use crate::pixels::{Channels, Pixels};
+use crate::recipe::{Compression, EncoderOptions};
+
+pub(super) fn encode(pixels: &Pixels, options: &EncoderOptions) -> Result<Vec<u8>, Error> {
+    match pixels.channels {
+        Channels::Gray => write::<Gray8>(pixels, options),
+        // The encoder knows no grey with alpha.
+        Channels::GrayAlpha => write::<RGBA8>(&pixels.map(Channels::Rgba, |[v, a]| [v, v, v, a]), options),
+        Channels::Rgb => write::<RGB8>(pixels, options),
+        Channels::Rgba => write::<RGBA8>(pixels, options),
+    }
+}
+
+fn write<C: ColorType<Inner = u8>>(pixels: &Pixels, options: &EncoderOptions) -> Result<Vec<u8>, Error>
+where
+    [u8]: tiff::encoder::TiffValue,
+{
+    let mut file = Cursor::new(Vec::new());
+    write_to::<C>(&mut file, pixels, options)?;
+    Ok(file.into_inner())
+}
+
+fn write_to<C: ColorType<Inner = u8>>(
+    file: impl Write + Seek,
+    pixels: &Pixels,
+    options: &EncoderOptions,
+) -> Result<(), Error>
+where
+    [u8]: tiff::encoder::TiffValue,
+{
+    let packing = packing(options.compression.unwrap_or_default())?;
+    let predictor = match packing {
+        Packing::Lzw | Packing::Deflate(_) => Predictor::Horizontal,
+        _ => Predictor::None,
+    };
+    let failed = |e| failed("TIFF", e);
+    let encoder = TiffEncoder::new(file).map_err(failed)?;
+    let mut encoder = encoder.with_compression(packing).with_predictor(predictor);
+    let mut image = encoder.new_image::<C>(pixels.width, pixels.height).map_err(failed)?;
+    if let Some(dpi) = options.dpi {
+        image.resolution(ResolutionUnit::Inch, Rational { n: dpi.into(), d: 1 });
+    }
+    image.write_data(&pixels.data).map_err(failed)
+}
+
+fn packing(compression: Compression) -> Result<Packing, Error> {
+    Ok(match compression {
+        Compression::None => Packing::Uncompressed,
+        Compression::Lzw => Packing::Lzw,
+        Compression::Deflate => Packing::Deflate(DeflateLevel::Fast),
+        Compression::Packbits => Packing::Packbits,
+        Compression::Jpeg => {
+            let message = "TIFF with JPEG compression is not built in; none, lzw, deflate and packbits are";
+            return Err(Error::new(ErrorKind::UnsupportedOutput, message));
+        }
+    })
+}

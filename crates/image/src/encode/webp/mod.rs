@@ -1,0 +1,42 @@
+//! WebP: lossy by libwebp unless lossless is asked for.
+
+mod container;
+mod ffi;
+
+use crate::error::Error;
+use crate::pixels::{Channels, Pixels};
+use crate::recipe::{EncoderOptions, OutputFormat};
+use ffi::Settings;
+
+/// libwebp's limit, in pixels a side.
+const LONGEST: u32 = 16_383;
+
+pub(super) fn encode(
+    pixels: &Pixels,
+    options: &EncoderOptions,
+    exif: Option<&[u8]>,
+) -> Result<Vec<u8>, Error> {
+    if pixels.width > LONGEST || pixels.height > LONGEST {
+        let (width, height) = (pixels.width, pixels.height);
+        return Err(Error::encode(format!(
+            "a WebP has at most {LONGEST} pixels a side, not {width}×{height}"
+        )));
+    }
+    let settings = Settings {
+        quality: options.quality_for(OutputFormat::Webp),
+        lossless: options.lossless,
+        // libwebp's methods are 0 to 6, 4 being its own default.
+        method: options.effort.map_or(4, |effort| (effort * 6).div_ceil(10)),
+    };
+    let file = match pixels.channels {
+        Channels::Rgb | Channels::Rgba => ffi::encode(pixels, settings),
+        // WebP is always in colour.
+        Channels::Gray => ffi::encode(&pixels.map(Channels::Rgb, |[v]| [v; 3]), settings),
+        Channels::GrayAlpha => ffi::encode(&pixels.map(Channels::Rgba, |[v, a]| [v, v, v, a]), settings),
+    }?;
+    let has_alpha = matches!(pixels.channels, Channels::GrayAlpha | Channels::Rgba);
+    match exif {
+        Some(exif) => container::with_exif(&file, (pixels.width, pixels.height), has_alpha, exif),
+        None => Ok(file),
+    }
+}

@@ -1,0 +1,67 @@
+//! imgmill's image engine: bytes and a recipe in, renditions out.
+//!
+//! A recipe says what to make of a source, in the language of the [IIIF Image API 3.0][iiif]; [`derive()`] makes it.
+//! Everything is synchronous and in memory; no network, no files, no global state.
+//!
+//! ```
+//! use imgmill_image::{Limits, Recipe, Rendition, derive};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let source = {
+//! #     let mut bytes = Vec::new();
+//! #     let mut encoder = png::Encoder::new(&mut bytes, 40, 30);
+//! #     encoder.set_color(png::ColorType::Rgb);
+//! #     encoder.write_header()?.write_image_data(&[128; 40 * 30 * 3])?;
+//! #     bytes
+//! # };
+//! let recipe = Recipe::new(vec![
+//!     "gray=full/max/0/gray.jpg".parse()?,
+//!     "thumb=square/!16,16/0/default.png".parse()?,
+//! ])?;
+//! let mut renditions: Vec<Rendition> = Vec::new();
+//! derive(&source, &recipe, &mut renditions, &Limits::default())?;
+//! assert_eq!((renditions[0].width, renditions[0].height), (40, 30));
+//! assert_eq!((renditions[1].width, renditions[1].height), (16, 16));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`probe`] reads a header alone, [`memory_need`] says what deriving will take, [`Limits`] bounds it.
+//!
+//! [iiif]: https://iiif.io/api/image/3.0/
+
+mod color;
+mod decode;
+mod derive;
+mod encode;
+mod error;
+mod exif;
+mod header;
+mod jpeg;
+mod limits;
+mod lossless;
+mod memory;
+mod metadata;
+mod ops;
+mod pixels;
+mod plan;
+mod probe;
+pub mod recipe;
+mod sink;
+mod sniff;
+
+pub use derive::{Derived, derive};
+pub use error::{Error, ErrorKind};
+pub use header::Header;
+pub use limits::{Limits, OnTruncated};
+pub use memory::memory_need;
+pub use probe::probe;
+pub use recipe::{
+    Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Metadata,
+    OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
+};
+pub use sink::{Rendition, Sink};
+pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
+
+/// Changes whenever the same source and request would give other bytes than before.
+pub const ENCODER_VERSION: u32 = 1;

@@ -1,0 +1,100 @@
+//! How much memory a source and a recipe will take, from the header alone.
+
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::ops::smart_crop::LONGEST;
+use crate::plan::{self, Plan};
+use crate::recipe::{Derivative, OutputFormat, Quality, Recipe};
+
+/// Peak bytes that [`derive`](crate::derive) allocates for this source and recipe, the source's own bytes not counted:
+/// an upper estimate, for admitting work to a bounded memory.
+///
+/// Decoded pixels at the scale that will be chosen, what the decoder holds beside them, and for the most demanding
+/// derivative its intermediates and its encoder.
+pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
+    /// Codec state, tables, small buffers.
+    const FIXED: u64 = 2 << 20;
+    let no_limits = Limits { max_pixels: u64::MAX, ..Limits::default() };
+    let planned = recipe
+        .derivatives()
+        .iter()
+        // One that cannot be made costs nothing.
+        .filter_map(|derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative)));
+    let (copied, drawn): (Vec<_>, Vec<_>) =
+        planned.partition(|(plan, derivative)| plan.is_lossless_gray(header, derivative));
+
+    let copying = if copied.is_empty() { 0 } else { copy_bytes(header) };
+    let drawing =
+        if drawn.is_empty() { 0 } else { decode_bytes(header, &drawn) + render_bytes(header, &drawn) };
+    let kept: u64 = copied.iter().chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
+    FIXED + copying.max(drawing) + kept
+}
+
+/// All coefficients.
+fn copy_bytes(header: &Header) -> u64 {
+    header.jpeg.as_ref().map_or(0, |jpeg| jpeg.coefficient_bytes)
+}
+
+/// The decoded pixels and what is needed beside them while decoding.
+fn decode_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
+    let need = plan::need(drawn.iter().map(|(plan, derivative)| (plan, *derivative)));
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    match &header.jpeg {
+        Some(jpeg) => {
+            let scaled = |side: u32| (u64::from(side) * u64::from(need.eighths)).div_ceil(8);
+            let gray = jpeg.luma_stands_alone && (need.luma_only || header.channels == 1);
+            // CMYK and the RGB made of it exist side by side.
+            let channels = if gray { 1 } else { [3, 7][usize::from(header.channels == 4)] };
+            let coefficients = if jpeg.progressive { jpeg.coefficient_bytes } else { 0 };
+            scaled(header.width) * scaled(header.height) * channels + coefficients
+        }
+        None => {
+            let stored = pixels * u64::from(header.channels) * u64::from(header.bits).div_ceil(8);
+            // As stored, as converted, and a canvas that frames or alpha are laid on.
+            stored + pixels * 4 * 2
+        }
+    }
+}
+
+/// The most that one derivative takes from drawing to encoding.
+fn render_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
+    let pixels = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
+    let one = |(plan, derivative): &(Plan, &Derivative)| {
+        let gray = derivative.uses_gray_method() || header.channels == 1;
+        let alpha = u64::from(header.jpeg.is_none());
+        let channels = if gray { 1 + alpha } else { 3 + alpha };
+        // Drawn; what an operation makes of it; a copy that smaller derivatives are drawn from.
+        let copies = 2 + u64::from(drawn.len() > 1);
+        // Between its two passes the resizer holds the region's rows at their new width.
+        let between = if plan.is_unscaled() { 0 } else { u64::from(plan.drawn.0) * u64::from(plan.region.h) };
+        // While it is blurred, a sample is held as four bytes twice.
+        let crisp =
+            if matches!(derivative.request.quality, Quality::Crisp { .. }) { 8 * channels } else { 0 };
+        let finishing = pixels(plan.output) * crisp.max(encoder_bytes(derivative, channels));
+        // A smart crop looks at a small copy first, whose rows are all held at its width.
+        let looking =
+            if plan.smart.is_some() { u64::from(LONGEST) * u64::from(header.height) * 4 } else { 0 };
+        ((pixels(plan.drawn) * copies + between) * channels + finishing).max(looking)
+    };
+    drawn.iter().map(one).max().unwrap_or(0)
+}
+
+/// Bytes a pixel that an encoder holds beside the pixels, its output not counted.
+fn encoder_bytes(derivative: &Derivative, channels: u64) -> u64 {
+    match derivative.request.format {
+        // Coefficients of two bytes, kept until the Huffman tables are made.
+        OutputFormat::Jpg if channels <= 2 => 2,
+        OutputFormat::Jpg if derivative.options.quality_for(OutputFormat::Jpg) < 90 => 3,
+        OutputFormat::Jpg => 6,
+        // The picture in its own colours, tokens, and for lossless the hash chains.
+        OutputFormat::Webp => 8,
+        // Four channels for the quantiser and the indices it gives.
+        OutputFormat::Gif => 5,
+        _ => channels,
+    }
+}
+
+/// A finished file that may wait for its turn.
+fn encoded_bytes(plan: &Plan) -> u64 {
+    u64::from(plan.output.0) * u64::from(plan.output.1)
+}

@@ -1,0 +1,152 @@
+//! What a request comes to on an image of a given size: rectangles and dimensions, worked out before any pixel moves.
+//!
+//! Image API 3.0 §4.1 to §4.3 and §4.6. Everything here is arithmetic on whole pixels.
+
+mod geometry;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use crate::error::Error;
+use crate::exif::Turn;
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::recipe::{Derivative, GrayMethod, OutputFormat, Quality, Rotation};
+use crate::{decode, exif};
+
+pub(crate) use geometry::Rect;
+
+/// How one derivative is made of the stored pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Plan {
+    /// The region, in the stored (not yet upright) image at full size.
+    pub region: Rect,
+    /// Where the place of the region depends on what is to be seen: `region` is of its smallest size and anywhere,
+    /// until [`place`](Self::place) is called.
+    pub smart: Option<SmartCrop>,
+    /// Width and height that the region is drawn at, still as stored.
+    pub drawn: (u32, u32),
+    /// What makes it upright and, where the rotation is in quarters, turned.
+    pub turn: Turn,
+    /// Degrees clockwise that are left, where the rotation is not in quarters.
+    pub degrees: Option<f64>,
+    /// Width and height of the result.
+    pub output: (u32, u32),
+}
+
+/// A region whose place is not known before the pixels are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SmartCrop {
+    /// What makes the stored image upright.
+    pub upright: Turn,
+    /// Width and height of the upright image.
+    pub full: (u32, u32),
+    /// Widths and heights that the region may have.
+    pub sizes: Vec<(u32, u32)>,
+}
+
+impl Plan {
+    /// Works out a derivative of the image with this header, refusing what makes no sense for it or is not built in.
+    pub(crate) fn new(header: &Header, derivative: &Derivative, limits: &Limits) -> Result<Plan, Error> {
+        refuse_what_is_not_built_in(derivative)?;
+        let request = &derivative.request;
+        let orientation = match request.rotation {
+            Rotation::AsStored => exif::UPRIGHT,
+            Rotation::Turn { .. } => header.orientation,
+        };
+        let upright = Turn::upright(orientation);
+        let (width, height) = geometry::swap_if(upright.swaps_sides(), (header.width, header.height));
+        let resolve::Part { region, counts_as: (w, h), sizes } =
+            resolve::region(&request.region, width, height)?;
+        let (w, h) = resolve::size(&request.size, w, h)?;
+        limits.check("the derivative", w, h)?;
+        let (turn, degrees) = resolve::rotation(&request.rotation, upright);
+        let output = match degrees {
+            Some(degrees) => geometry::turned_bounds(w, h, degrees),
+            None => geometry::swap_if(turn.swaps_sides() != upright.swaps_sides(), (w, h)),
+        };
+        limits.check("the turned derivative", output.0, output.1)?;
+        let smart = (!sizes.is_empty()).then_some(SmartCrop { upright, full: (width, height), sizes });
+        Ok(Plan {
+            region: region.stored(upright, (header.width, header.height)),
+            smart,
+            drawn: geometry::swap_if(upright.swaps_sides(), (w, h)),
+            turn,
+            degrees,
+            output,
+        })
+    }
+
+    /// Settles where a smart crop lies: a rectangle of the upright image.
+    pub(crate) fn place(&mut self, header: &Header, found: Rect) {
+        if let Some(smart) = self.smart.take() {
+            self.region = found.stored(smart.upright, (header.width, header.height));
+        }
+    }
+
+    /// Whether the region is drawn pixel for pixel.
+    pub(crate) fn is_unscaled(&self) -> bool {
+        self.drawn == (self.region.w, self.region.h)
+    }
+
+    /// The smallest scale to decode at that keeps this derivative's quality, in eighths: 1, 2, 4 or 8.
+    ///
+    /// Scaling in the DCT drops high frequencies less cleanly than Lanczos3 does, so it must leave at least twice the
+    /// wanted size for that to work on.
+    pub(crate) fn eighths(&self) -> u8 {
+        const MARGIN: u64 = 2;
+        let enough = |eighths: u8| {
+            let serves = |drawn: u32, region: u32| {
+                u64::from(region) * u64::from(eighths) >= u64::from(drawn) * MARGIN * 8
+            };
+            serves(self.drawn.0, self.region.w) && serves(self.drawn.1, self.region.h)
+        };
+        [1, 2, 4].into_iter().find(|eighths| enough(*eighths)).unwrap_or(8)
+    }
+
+    /// Whether this is the source's Y component as it is, so that a JPEG's coefficients can be copied.
+    pub(crate) fn is_lossless_gray(&self, header: &Header, derivative: &Derivative) -> bool {
+        let Some(jpeg) = &header.jpeg else { return false };
+        let options = &derivative.options;
+        let upright = match derivative.request.rotation {
+            Rotation::AsStored => Turn::upright(exif::UPRIGHT),
+            Rotation::Turn { .. } => Turn::upright(header.orientation),
+        };
+        let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
+        jpeg.luma_stands_alone
+            && whole
+            && self.is_unscaled()
+            && self.turn == upright
+            && self.degrees.is_none()
+            && derivative.request.quality == Quality::Gray
+            && derivative.gray_method() == GrayMethod::Luma
+            && derivative.request.format == OutputFormat::Jpg
+            && options.q.is_none()
+            && options.effort.is_none()
+            && options.dpi.is_none()
+            && !options.progressive
+    }
+}
+
+/// What the plans of a recipe together need of the decoder.
+pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) -> decode::Need {
+    let mut need = decode::Need { eighths: 1, luma_only: true };
+    for (plan, derivative) in plans {
+        need.eighths = need.eighths.max(plan.eighths());
+        let luma = derivative.uses_gray_method() && derivative.gray_method() == GrayMethod::Luma;
+        // What is interesting must not depend on what else is made of the source.
+        need.luma_only &= luma && plan.smart.is_none();
+    }
+    need
+}
+
+fn refuse_what_is_not_built_in(derivative: &Derivative) -> Result<(), Error> {
+    use crate::error::ErrorKind::UnsupportedOutput;
+    let no = |message: String| Err(Error::new(UnsupportedOutput, message));
+    let request = &derivative.request;
+    if !request.format.is_built_in() {
+        let built_in = OutputFormat::built_in();
+        return no(format!("the output format {} is not built in; built in are {built_in}", request.format));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! A derivative: a request with the label its rendition goes by and the options it is encoded with.
+
+use std::str::FromStr;
+
+use super::{EncoderOptions, GrayMethod, Quality, RecipeError, Request};
+
+/// One image to make of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Derivative {
+    /// What its rendition is called: letters, digits, `.`, `_` and `-`. Unique in a recipe.
+    pub label: String,
+    /// What is asked for.
+    pub request: Request,
+    /// How it is encoded.
+    pub options: EncoderOptions,
+}
+
+impl Derivative {
+    /// The canonical request, each encoder option that is not the default, and the gray method where one is used.
+    ///
+    /// Stable: it is part of the key that renditions are stored under. The label is not in it.
+    pub fn canonical(&self) -> String {
+        let mut text = self.request.to_string();
+        if self.uses_gray_method() {
+            text.push_str(&format!(";gray={}", self.gray_method()));
+        }
+        text.push_str(&self.options.canonical(self.request.format));
+        text
+    }
+
+    /// How its colours become grey, should they have to.
+    pub fn gray_method(&self) -> GrayMethod {
+        self.options.gray.unwrap_or_default()
+    }
+
+    /// Whether the quality asked for leaves no colour.
+    pub(crate) fn uses_gray_method(&self) -> bool {
+        matches!(self.request.quality, Quality::Gray | Quality::Bitonal | Quality::Dither)
+    }
+
+    pub(super) fn check(&self) -> Result<(), RecipeError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let dots_only = self.label.bytes().all(|b| b == b'.');
+        if dots_only || !self.label.bytes().all(allowed) {
+            return Err(RecipeError::bad(
+                "label",
+                &self.label,
+                "letters, digits, “.”, “_” and “-”, at least one",
+            ));
+        }
+        self.request.quality.check()?;
+        self.options.check(self.request.format)
+    }
+}
+
+impl FromStr for Derivative {
+    type Err = RecipeError;
+
+    /// Parses `LABEL=REGION/SIZE/ROTATION/QUALITY.FORMAT`, as Image API 3.0 reads it.
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        const ALLOWED: &str =
+            "LABEL=REGION/SIZE/ROTATION/QUALITY.FORMAT, as in thumb=square/!250,250/0/default.jpg";
+        let (label, request) =
+            text.split_once('=').ok_or_else(|| RecipeError::bad("derivative", text, ALLOWED))?;
+        let request = request.parse().map_err(|e: RecipeError| e.in_derivative(label))?;
+        let derivative = Derivative { label: label.to_owned(), request, options: EncoderOptions::default() };
+        derivative.check()?;
+        Ok(derivative)
+    }
+}

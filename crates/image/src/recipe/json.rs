@@ -1,0 +1,156 @@
+//! Recipes as JSON, in the shape of go-iiif's instructions: `{ label: { region, size, rotation, quality, format } }`.
+//!
+//! Order is kept, a label given twice and any unknown key are refused, and a missing or empty value means `full`,
+//! `full`, `0`, `default`, `jpg`. This module knows the shape; what the values mean is their own types' business.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::{Derivative, Edition, EncoderOptions, RecipeError, Request, Size};
+
+/// The derivatives of a recipe file, in its order.
+pub(super) fn parse(text: &str, edition: Edition) -> Result<Vec<Derivative>, RecipeError> {
+    let Entries(entries) = serde_json::from_str(text)
+        .map_err(|e| RecipeError::new(format!("the recipe is no JSON object of derivatives: {e}")))?;
+    let derivative = |(label, entry): (String, Entry)| match entry.read(edition) {
+        Ok((request, options)) => Ok(Derivative { label, request, options }),
+        Err(e) => Err(e.in_derivative(&label)),
+    };
+    entries.into_iter().map(derivative).collect()
+}
+
+/// The object itself. A map would lose its order and keep only the last of two equal labels.
+struct Entries(Vec<(String, Entry)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ordered;
+        impl<'de> Visitor<'de> for Ordered {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with one entry for each derivative")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Ordered)
+    }
+}
+
+/// One derivative as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(default)]
+    region: Word,
+    #[serde(default)]
+    size: Word,
+    #[serde(default)]
+    rotation: Word,
+    #[serde(default)]
+    quality: Word,
+    #[serde(default)]
+    format: Word,
+    q: Option<u8>,
+    #[serde(default)]
+    progressive: bool,
+    #[serde(default)]
+    lossless: bool,
+    effort: Option<u8>,
+    #[serde(default)]
+    background: Word,
+    #[serde(default)]
+    gray: Word,
+    #[serde(default)]
+    metadata: Word,
+    tile: Option<u32>,
+    #[serde(default)]
+    compression: Word,
+    dpi: Option<u16>,
+}
+
+impl Entry {
+    fn read(&self, edition: Edition) -> Result<(Request, EncoderOptions), RecipeError> {
+        let size = match self.size.given() {
+            Some(text) => Size::parse(text, edition)?,
+            None => Size::default(),
+        };
+        let request = Request {
+            region: self.region.parse()?.unwrap_or_default(),
+            size,
+            rotation: self.rotation.parse()?.unwrap_or_default(),
+            quality: self.quality.parse()?.unwrap_or_default(),
+            format: self.format.parse()?.unwrap_or_default(),
+        };
+        let options = EncoderOptions {
+            q: self.q,
+            progressive: self.progressive,
+            lossless: self.lossless,
+            effort: self.effort,
+            background: self.background.parse()?,
+            gray: self.gray.parse()?,
+            metadata: self.metadata.parse()?.unwrap_or_default(),
+            tile: self.tile,
+            compression: self.compression.parse()?,
+            dpi: self.dpi,
+        };
+        Ok((request, options))
+    }
+}
+
+/// A string; a number (`"rotation": 90`) and `null` are taken too.
+#[derive(Default)]
+struct Word(String);
+
+impl Word {
+    fn given(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|text| !text.is_empty())
+    }
+
+    fn parse<T: FromStr<Err = RecipeError>>(&self) -> Result<Option<T>, RecipeError> {
+        self.given().map(T::from_str).transpose()
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = Word;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a number")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Word, E> {
+                Ok(Word(number.to_string()))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Word, E> {
+                Ok(Word::default())
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}

@@ -1,0 +1,245 @@
+//! How a derivative is encoded, beyond its format: the optional keys of a recipe file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{GrayMethod, OutputFormat, RecipeError};
+
+/// How a derivative is encoded. All default to what suits the format.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct EncoderOptions {
+    /// `q`: 1 to 100, for jpg (default 85) and lossy webp (default 80); from 90 up a JPEG keeps full colour resolution.
+    pub q: Option<u8>,
+    /// `progressive`: a progressive JPEG. Default: no.
+    pub progressive: bool,
+    /// `lossless`: lossless WebP. Default: no.
+    pub lossless: bool,
+    /// `effort`: 0 (fast) to 10 (small), for jpg, png and webp. Default: what is fast at a fair size.
+    pub effort: Option<u8>,
+    /// `background`, for jpg: what shows through transparent pixels and in the corners of a turned image. Default:
+    /// white. The other formats keep the transparency.
+    pub background: Option<Background>,
+    /// `gray`: how colour becomes grey, for the qualities gray and bitonal. Default: luma.
+    pub gray: Option<GrayMethod>,
+    /// `metadata`, for jpg, png and webp: what of the source's metadata travels on. Default: nothing.
+    pub metadata: Metadata,
+    /// `tile`: edge of a pyramid's tiles, in pixels.
+    pub tile: Option<u32>,
+    /// `compression`: of a TIFF. Default: deflate.
+    pub compression: Option<Compression>,
+    /// `dpi`: the resolution written into jpg, png and tif, in dots an inch. Default: none.
+    pub dpi: Option<u16>,
+}
+
+impl EncoderOptions {
+    /// The quality that `format` is encoded at.
+    pub fn quality_for(&self, format: OutputFormat) -> u8 {
+        self.q.unwrap_or(default_quality(format))
+    }
+
+    /// What is written after a canonical request: each option that changes the bytes, in a fixed order.
+    pub(super) fn canonical(&self, format: OutputFormat) -> String {
+        let mut text = String::new();
+        let mut add = |name: &str, value: &dyn fmt::Display| text.push_str(&format!(";{name}={value}"));
+        if let Some(q) = self.q.filter(|q| *q != default_quality(format)) {
+            add("q", &q);
+        }
+        if self.progressive {
+            add("progressive", &true);
+        }
+        if self.lossless {
+            add("lossless", &true);
+        }
+        if let Some(effort) = self.effort {
+            add("effort", &effort);
+        }
+        if let Some(background) = self.background.filter(|b| *b != Background::WHITE) {
+            add("background", &background);
+        }
+        if self.metadata != Metadata::Strip {
+            add("metadata", &self.metadata);
+        }
+        if let Some(tile) = self.tile {
+            add("tile", &tile);
+        }
+        if let Some(compression) = self.compression.filter(|c| *c != Compression::Deflate) {
+            add("compression", &compression);
+        }
+        if let Some(dpi) = self.dpi {
+            add("dpi", &dpi);
+        }
+        text
+    }
+
+    /// Refuses values out of range, and options that `format` has no use for: none is ever silently ignored.
+    pub(super) fn check(&self, format: OutputFormat) -> Result<(), RecipeError> {
+        use OutputFormat::{Jpg, Png, Ptif, Tif, Webp};
+        let given: [(&str, bool, &[OutputFormat]); 9] = [
+            ("q", self.q.is_some(), &[Jpg, Webp]),
+            ("progressive", self.progressive, &[Jpg]),
+            ("lossless", self.lossless, &[Webp]),
+            ("effort", self.effort.is_some(), &[Jpg, Png, Webp]),
+            ("background", self.background.is_some(), &[Jpg]),
+            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp]),
+            ("tile", self.tile.is_some(), &[Ptif]),
+            ("compression", self.compression.is_some(), &[Tif, Ptif]),
+            ("dpi", self.dpi.is_some(), &[Jpg, Png, Tif, Ptif]),
+        ];
+        for (name, is_given, formats) in given {
+            if is_given && !formats.contains(&format) {
+                let users: Vec<_> = formats.iter().map(|f| f.as_str()).collect();
+                return Err(RecipeError::new(format!(
+                    "“{name}” has no meaning for {format}, only for {}",
+                    users.join(", ")
+                )));
+            }
+        }
+        if let Some(q) = self.q.filter(|q| !(1..=100).contains(q)) {
+            return Err(RecipeError::bad("q", &q.to_string(), "1 to 100"));
+        }
+        if let Some(effort) = self.effort.filter(|effort| *effort > 10) {
+            return Err(RecipeError::bad("effort", &effort.to_string(), "0 (fast) to 10 (small)"));
+        }
+        if let Some(tile) = self.tile.filter(|tile| *tile == 0 || *tile % 16 != 0) {
+            return Err(RecipeError::bad("tile", &tile.to_string(), "a multiple of 16, as TIFF 6.0 demands"));
+        }
+        if self.dpi == Some(0) {
+            return Err(RecipeError::bad("dpi", "0", "1 to 65535"));
+        }
+        Ok(())
+    }
+}
+
+fn default_quality(format: OutputFormat) -> u8 {
+    match format {
+        OutputFormat::Webp => 80,
+        _ => 85,
+    }
+}
+
+/// An opaque colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Background {
+    /// Red, green and blue, sRGB, 0 to 255.
+    pub rgb: [u8; 3],
+}
+
+impl Background {
+    /// White.
+    pub const WHITE: Background = Background { rgb: [255; 3] };
+    /// Black.
+    pub const BLACK: Background = Background { rgb: [0; 3] };
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Background::WHITE
+    }
+}
+
+impl FromStr for Background {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        let bad = || RecipeError::bad("background", text, "white, black, or #rrggbb");
+        match text {
+            "white" => return Ok(Background::WHITE),
+            "black" => return Ok(Background::BLACK),
+            _ => {}
+        }
+        let digits = text.strip_prefix('#').ok_or_else(bad)?;
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(bad());
+        }
+        let number = u32::from_str_radix(digits, 16).map_err(|_| bad())?;
+        let [_, r, g, b] = number.to_be_bytes();
+        Ok(Background { rgb: [r, g, b] })
+    }
+}
+
+impl fmt::Display for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [r, g, b] = self.rgb;
+        write!(f, "#{r:02x}{g:02x}{b:02x}")
+    }
+}
+
+/// What of the source's metadata a derivative keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Metadata {
+    /// `strip`: nothing; no place, serial number or thumbnail leaves. A JPEG that is copied without loss keeps its
+    /// orientation.
+    #[default]
+    Strip,
+    /// `copyright`: who made it and may use it, EXIF's Artist and Copyright.
+    Copyright,
+    /// `keep`: the EXIF block, places and serial numbers too, with the orientation put right and no thumbnail; of a
+    /// TIFF only its texts. Not XMP, not IPTC, not the colour profile, because renditions are sRGB.
+    Keep,
+}
+
+impl FromStr for Metadata {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        Ok(match text {
+            "strip" => Metadata::Strip,
+            "copyright" => Metadata::Copyright,
+            "keep" => Metadata::Keep,
+            _ => return Err(RecipeError::bad("metadata", text, "strip, copyright, keep")),
+        })
+    }
+}
+
+impl fmt::Display for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Metadata::Strip => "strip",
+            Metadata::Copyright => "copyright",
+            Metadata::Keep => "keep",
+        })
+    }
+}
+
+/// How a TIFF's pixels are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// `none`.
+    None,
+    /// `lzw`.
+    Lzw,
+    /// `deflate`: zlib, what every reader knows since TIFF's supplement 2.
+    #[default]
+    Deflate,
+    /// `packbits`: runs of bytes.
+    Packbits,
+    /// `jpeg`: lossy; for pyramids.
+    Jpeg,
+}
+
+impl FromStr for Compression {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        Ok(match text {
+            "none" => Compression::None,
+            "lzw" => Compression::Lzw,
+            "deflate" => Compression::Deflate,
+            "packbits" => Compression::Packbits,
+            "jpeg" => Compression::Jpeg,
+            _ => return Err(RecipeError::bad("compression", text, "none, lzw, deflate, packbits, jpeg")),
+        })
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::None => "none",
+            Compression::Lzw => "lzw",
+            Compression::Deflate => "deflate",
+            Compression::Packbits => "packbits",
+            Compression::Jpeg => "jpeg",
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! Which format bytes are in, by their first bytes alone: never by a name or what a server says.
+
+use std::fmt;
+
+/// As many first bytes as [`sniff`] looks at.
+pub const SNIFF_LEN: usize = 1024;
+
+/// A format that can be told from its first bytes, decodable here or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // their names say it all
+pub enum SourceFormat {
+    Jpeg,
+    Png,
+    Gif,
+    Webp,
+    Tiff,
+    Bmp,
+    Avif,
+    Heic,
+    Jpeg2000,
+    JpegXl,
+    Pdf,
+    Svg,
+    Psd,
+    Eps,
+}
+
+impl SourceFormat {
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SourceFormat::Jpeg => "JPEG",
+            SourceFormat::Png => "PNG",
+            SourceFormat::Gif => "GIF",
+            SourceFormat::Webp => "WebP",
+            SourceFormat::Tiff => "TIFF",
+            SourceFormat::Bmp => "BMP",
+            SourceFormat::Avif => "AVIF",
+            SourceFormat::Heic => "HEIC",
+            SourceFormat::Jpeg2000 => "JPEG 2000",
+            SourceFormat::JpegXl => "JPEG XL",
+            SourceFormat::Pdf => "PDF",
+            SourceFormat::Svg => "SVG",
+            SourceFormat::Psd => "PSD",
+            SourceFormat::Eps => "EPS",
+        }
+    }
+
+    /// The usual file name extension, without its dot.
+    pub fn extension(&self) -> &'static str {
+        match self {
+            SourceFormat::Jpeg => "jpg",
+            SourceFormat::Png => "png",
+            SourceFormat::Gif => "gif",
+            SourceFormat::Webp => "webp",
+            SourceFormat::Tiff => "tif",
+            SourceFormat::Bmp => "bmp",
+            SourceFormat::Avif => "avif",
+            SourceFormat::Heic => "heic",
+            SourceFormat::Jpeg2000 => "jp2",
+            SourceFormat::JpegXl => "jxl",
+            SourceFormat::Pdf => "pdf",
+            SourceFormat::Svg => "svg",
+            SourceFormat::Psd => "psd",
+            SourceFormat::Eps => "eps",
+        }
+    }
+
+    /// The media type (IANA).
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            SourceFormat::Jpeg => "image/jpeg",
+            SourceFormat::Png => "image/png",
+            SourceFormat::Gif => "image/gif",
+            SourceFormat::Webp => "image/webp",
+            SourceFormat::Tiff => "image/tiff",
+            SourceFormat::Bmp => "image/bmp",
+            SourceFormat::Avif => "image/avif",
+            SourceFormat::Heic => "image/heic",
+            SourceFormat::Jpeg2000 => "image/jp2",
+            SourceFormat::JpegXl => "image/jxl",
+            SourceFormat::Pdf => "application/pdf",
+            SourceFormat::Svg => "image/svg+xml",
+            SourceFormat::Psd => "image/vnd.adobe.photoshop",
+            SourceFormat::Eps => "application/postscript",
+        }
+    }
+
+    /// Whether this build decodes it.
+    pub fn is_decodable(&self) -> bool {
+        use SourceFormat::{Bmp, Gif, Jpeg, Png, Tiff, Webp};
+        matches!(self, Jpeg | Png | Gif | Webp | Tiff | Bmp)
+    }
+}
+
+impl fmt::Display for SourceFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Tells a format from the first [`SNIFF_LEN`] bytes (or all, of a shorter file); `None` if they are no image known
+/// here. Formats that are not decodable are told too, so that an error can name them.
+pub fn sniff(prefix: &[u8]) -> Option<SourceFormat> {
+    let prefix = &prefix[..prefix.len().min(SNIFF_LEN)];
+    let magic: [(&[u8], SourceFormat); 14] = [
+        (b"\xFF\xD8\xFF", SourceFormat::Jpeg),
+        (b"\x89PNG\r\n\x1A\n", SourceFormat::Png),
+        (b"GIF87a", SourceFormat::Gif),
+        (b"GIF89a", SourceFormat::Gif),
+        (b"II*\0", SourceFormat::Tiff),
+        (b"MM\0*", SourceFormat::Tiff),
+        (b"II+\0", SourceFormat::Tiff),
+        (b"MM\0+", SourceFormat::Tiff),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", SourceFormat::Jpeg2000),
+        (b"\xFF\x4F\xFF\x51", SourceFormat::Jpeg2000),
+        (b"\0\0\0\x0CJXL \r\n\x87\n", SourceFormat::JpegXl),
+        (b"8BPS", SourceFormat::Psd),
+        (b"%!PS", SourceFormat::Eps),
+        (b"\xC5\xD0\xD3\xC6", SourceFormat::Eps),
+    ];
+    if let Some((_, format)) = magic.iter().find(|(magic, _)| prefix.starts_with(magic)) {
+        return Some(*format);
+    }
+    if prefix.starts_with(b"RIFF") && prefix.get(8..12) == Some(b"WEBP") {
+        return Some(SourceFormat::Webp);
+    }
+    if is_bmp(prefix) {
+        return Some(SourceFormat::Bmp);
+    }
+    if let Some(format) = isobmff(prefix) {
+        return Some(format);
+    }
+    if prefix.starts_with(b"\xFF\x0A") {
+        return Some(SourceFormat::JpegXl);
+    }
+    text_based(prefix)
+}
+
+/// “BM” alone starts many a text, so the size of the header behind it must be one that exists.
+fn is_bmp(prefix: &[u8]) -> bool {
+    let header = prefix.get(14..18).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(u32::from_le_bytes);
+    prefix.starts_with(b"BM") && matches!(header, Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
+}
+
+/// HEIF's `ftyp` box: the brands in it tell AVIF from HEIC (ISO/IEC 23008-12).
+fn isobmff(prefix: &[u8]) -> Option<SourceFormat> {
+    if prefix.get(4..8) != Some(b"ftyp") {
+        return None;
+    }
+    let length = u32::from_be_bytes(prefix.get(..4)?.try_into().ok()?) as usize;
+    let brands = prefix.get(8..length.min(prefix.len()))?;
+    let has = |wanted: &[&[u8]]| brands.chunks_exact(4).any(|brand| wanted.contains(&brand));
+    if has(&[b"avif", b"avis"]) {
+        Some(SourceFormat::Avif)
+    } else if has(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
+        Some(SourceFormat::Heic)
+    } else {
+        None
+    }
+}
+
+/// PDF may start after some junk; SVG after a byte order mark, an XML declaration, comments.
+fn text_based(prefix: &[u8]) -> Option<SourceFormat> {
+    let contains = |needle: &[u8]| prefix.windows(needle.len()).any(|window| window == needle);
+    if contains(b"%PDF-") {
+        return Some(SourceFormat::Pdf);
+    }
+    let text = prefix.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(prefix).trim_ascii_start();
+    (text.starts_with(b"<") && contains(b"<svg")).then_some(SourceFormat::Svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_formats_by_their_first_bytes() {
+        let cases: [(&[u8], Option<SourceFormat>); 12] = [
+            (b"\xFF\xD8\xFF\xE0", Some(SourceFormat::Jpeg)),
+            (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", Some(SourceFormat::Png)),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", Some(SourceFormat::Webp)),
+            (b"\0\0\0\x1Cftypmif1\0\0\0\0mif1avifmiaf", Some(SourceFormat::Avif)),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Some(SourceFormat::Heic)),
+            (b"\0\0\0\x18ftypisom\0\0\0\0isommp41", None),
+            (b"<?xml version='1.0'?>\n<svg xmlns=''>", Some(SourceFormat::Svg)),
+            (b"<html><body>404</body></html>", None),
+            (b"junk\n%PDF-1.7", Some(SourceFormat::Pdf)),
+            (b"BM is how this text starts, no more", None),
+            (b"", None),
+            (b"\xFF", None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(sniff(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+}

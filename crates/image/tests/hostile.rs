@@ -1,0 +1,179 @@
+//! Cut, damaged and oversized files: errors, never a panic, a hang, or half an image taken for whole.
+#![allow(clippy::unwrap_used)] // in tests' own helpers too
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use imgmill_image::{ErrorKind, Limits, OnTruncated, Recipe, derive, memory_need, probe, sniff};
+use support::*;
+
+/// Both paths: coefficients and pixels.
+fn demanding() -> Recipe {
+    let requests = ["a=full/max/0/gray.jpg", "b=full/max/0/default.png", "c=square/!20,20/90/default.jpg"];
+    Recipe::new(requests.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+}
+
+#[test]
+fn files_cut_anywhere_are_errors() {
+    let image = picture(60, 44);
+    for (name, source) in every_format(&image) {
+        assert!(all(&source, &demanding()).is_ok(), "{name} is whole");
+        let step = (source.len() / 150).max(1);
+        for length in (0..source.len() - 1).step_by(step) {
+            // Writers exist that leave out the trailer; a GIF without it has lost no pixel.
+            if name == "gif" && length == source.len() - 1 {
+                continue;
+            }
+            let result = all(&source[..length], &demanding());
+            let error = result.err().unwrap_or_else(|| panic!("{name} cut to {length} of {}", source.len()));
+            let expected = [ErrorKind::Truncated, ErrorKind::Corrupt, ErrorKind::NotAnImage];
+            assert!(expected.contains(&error.kind()), "{name} cut to {length}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_in_the_middle_is_called_truncated() {
+    for (name, source) in every_format(&picture(60, 44)) {
+        let error = all(&source[..source.len() * 2 / 3], &demanding()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{name}: {error}");
+    }
+}
+
+#[test]
+fn flipped_bits_never_panic_or_hang() {
+    let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+    for (name, source) in every_format(&picture(60, 44)) {
+        let started = Instant::now();
+        for round in 0..400usize {
+            let mut damaged = source.clone();
+            // Headers, where the dimensions and lengths are, are hit more often than the rest.
+            let reach = if round % 2 == 0 { damaged.len().min(200) } else { damaged.len() };
+            for shot in 0..=round % 3 {
+                let place = (round * 7919 + shot * 104_729) % reach;
+                damaged[place] ^= 1 << ((round + shot) % 8);
+            }
+            let _ = sniff(&damaged);
+            if let Ok(header) = probe(&damaged) {
+                let _ = memory_need(&header, &demanding());
+            }
+            let _ = derive(&damaged, &demanding(), &mut Vec::new(), &limits);
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "{name} took {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn a_bomb_is_refused_by_its_header() {
+    // A PNG that claims 65535×65535 pixels and holds none.
+    let mut source = png(&picture(2, 2));
+    source[16..24].copy_from_slice(&[0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF]);
+    let crc = source[12..29].iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    });
+    source[29..33].copy_from_slice(&(!crc).to_be_bytes());
+    let error = all(&source, &Recipe::gray()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyPixels, "{error}");
+    assert!(error.to_string().contains("65535×65535"), "{error}");
+}
+
+#[test]
+fn a_progressive_jpeg_of_very_many_scans_is_refused() {
+    let source = jpeg(&picture(64, 64), r#""progressive": true"#);
+    let scan = source.windows(2).rposition(|w| w == [0xFF, 0xDA]).unwrap();
+    let (head, last) = source.split_at(scan);
+    let mut bomb = head.to_vec();
+    for _ in 0..300 {
+        bomb.extend(&last[..last.len() - 2]);
+    }
+    bomb.extend([0xFF, 0xD9]);
+    for recipe in [Recipe::gray(), recipe("full/max/0/default.jpg")] {
+        let error = all(&bomb, &recipe).unwrap_err();
+        assert!(error.to_string().contains("scans"), "{error}");
+    }
+}
+
+#[test]
+fn limits_count_pixels() {
+    let source = png(&picture(100, 100));
+    let limits = |max_pixels| Limits { max_pixels, ..Limits::default() };
+    assert!(derive(&source, &Recipe::gray(), &mut Vec::new(), &limits(10_000)).is_ok());
+    let error = derive(&source, &Recipe::gray(), &mut Vec::new(), &limits(9_999)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyPixels);
+}
+
+#[test]
+fn a_cut_jpeg_is_accepted_where_the_limits_say_so() {
+    let accept = Limits { on_truncated: OnTruncated::Accept, ..Limits::default() };
+    let image = picture(160, 120);
+    for options in [r#""q": 95"#, r#""progressive": true"#] {
+        let whole = jpeg(&image, options);
+        let mut renditions = Vec::new();
+        assert!(!derive(&whole, &demanding(), &mut renditions, &accept).unwrap().truncated);
+        let cut = &whole[..whole.len() * 2 / 3];
+        for recipe in [demanding(), Recipe::gray(), recipe("full/20,/0/default.png")] {
+            let error = derive(cut, &recipe, &mut Vec::new(), &Limits::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+            let mut renditions = Vec::new();
+            assert!(derive(cut, &recipe, &mut renditions, &accept).unwrap().truncated, "{options}");
+            assert_eq!(renditions.len(), recipe.derivatives().len());
+        }
+    }
+}
+
+#[test]
+fn of_a_cut_jpeg_what_is_there_is_right_and_the_rest_is_grey() {
+    let accept = Limits { on_truncated: OnTruncated::Accept, ..Limits::default() };
+    let image = picture(160, 120);
+    let whole = jpeg(&image, r#""q": 95"#);
+    let cut = &whole[..whole.len() * 2 / 3];
+    for request in ["full/max/0/default.png", "full/max/0/gray.jpg"] {
+        let mut renditions = Vec::new();
+        derive(cut, &recipe(request), &mut renditions, &accept).unwrap();
+        let (found, expected) = (
+            rgb(&renditions[0].bytes, "full/max/0/default.png"),
+            rgb(&only(&whole, &recipe(request)).bytes, "full/max/0/default.png"),
+        );
+        let half = found.data.len() / 2;
+        assert!(psnr(&found.data[..half], &expected.data[..half]) > 60.0, "{request}");
+        let last = &found.data[found.data.len() - 3 * 160..];
+        assert!(last.iter().all(|v| v.abs_diff(128) <= 1 || *v == last[0]), "{request}: {last:?}");
+        assert_ne!(found.data[half..], expected.data[half..], "{request}");
+    }
+}
+
+#[test]
+fn accepting_cut_files_lets_nothing_else_pass() {
+    let limits = Limits { max_pixels: 1_000_000, on_truncated: OnTruncated::Accept, ..Limits::default() };
+    for (name, source) in every_format(&picture(60, 44)) {
+        let cut = &source[..source.len() * 2 / 3];
+        let result = derive(cut, &demanding(), &mut Vec::new(), &limits);
+        assert_eq!(result.is_ok(), name.ends_with("jpeg"), "{name}");
+        // A JPEG whose headers are not whole has nothing to give.
+        assert!(derive(&source[..60], &demanding(), &mut Vec::new(), &limits).is_err(), "{name}");
+    }
+    // Damaged, not cut: a marker in the middle of the data.
+    let mut damaged = jpeg(&picture(160, 120), r#""q": 95"#);
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 2].copy_from_slice(&[0xFF, 0xD9]);
+    let error = derive(&damaged, &demanding(), &mut Vec::new(), &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    // And bits flipped before the cut neither panic nor hang.
+    let whole = jpeg(&picture(60, 44), r#""progressive": true"#);
+    for round in 0..300usize {
+        let mut source = whole[..whole.len() - round].to_vec();
+        let place = (round * 7919) % source.len();
+        source[place] ^= 1 << (round % 8);
+        let _ = derive(&source, &demanding(), &mut Vec::new(), &limits);
+    }
+}
+
+/// Found by fuzzing: sampling factors of 0 made the block count divide by zero.
+#[test]
+fn sampling_factors_of_zero_are_named() {
+    let file = b"\xff\xd8\xff\xc0\0\x11\x08\0\x17\0\x17\x03\x01\0\0\x02\0\0\x03\0\0\xff\xda\0\x08\x01\x01\0\0?\0\0\xff\xd9";
+    let error = probe(file).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("sampling factor"), "{error}");
+}
