@@ -1,0 +1,33 @@
+//! The flow of imgmill: **source → fetch → derive → store → report**, then the source is told *settled*.
+//!
+//! This crate knows how a job moves, not which system asked for it and not how an image is made: systems
+//! build a source and a reporter and call [`run`]; pixels are `imgmill-image`'s. Arrows point one way:
+//! [`job`], [`outcome`], [`error`], [`limits`], [`identity`] and [`objects`] (clients of object stores, which
+//! both fetch and store need) import no stage; the stages ([`source`], [`fetch`],
+//! [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
+
+pub mod body;
+pub mod derive;
+pub mod error;
+pub mod fetch;
+pub mod identity;
+pub mod job;
+pub mod keep;
+pub mod limits;
+pub mod objects;
+pub mod outcome;
+pub mod pipeline;
+pub mod redact;
+pub mod report;
+pub mod source;
+pub mod store;
+pub mod validators;
+
+mod memo;
+mod row;
+
+pub use error::{Error, Kind, Stage};
+pub use job::{Delivery, Job, Settlement};
+pub use limits::Limits;
+pub use outcome::{Outcome, Status};
+pub use pipeline::{End, Stages, run};

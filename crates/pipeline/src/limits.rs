@@ -1,0 +1,57 @@
+//! Every bound of a run, with its default: what one image may cost, and what all together may.
+
+use std::time::Duration;
+
+/// The bounds of a run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Jobs between the start of their download and the end of their upload. Default: 64.
+    pub concurrency: usize,
+    /// Downloads at once from one host. Default: 8.
+    pub per_host: usize,
+    /// Attempts after the first for a failure that may pass. Default: 3.
+    pub retries: u32,
+    /// Bytes of one source. Default: 64 MiB.
+    pub max_bytes: u64,
+    /// Pixels of one source, width × height. Default: 100 million.
+    pub max_pixels: u64,
+    /// Until a connection stands. Default: 10 s.
+    pub connect_timeout: Duration,
+    /// Between two pieces of a body. Default: 30 s.
+    pub idle_timeout: Duration,
+    /// For one whole download, however it drips. Default: 120 s.
+    pub fetch_timeout: Duration,
+    /// Memory for decoded pixels of all images at once, in bytes; a larger image is made alone.
+    /// Default: 512 MiB.
+    pub pixel_memory: u64,
+    /// Memory for downloaded bytes that wait, of all images at once; past it they go to disk.
+    /// Default: 64 MiB.
+    pub body_memory: u64,
+    /// Images made at once. Default: the number of cores.
+    pub threads: usize,
+    /// Rows that may be known at once: under way, or finished and waiting for an earlier row's report.
+    /// Default: 1,024.
+    pub window: usize,
+    /// How long work under way may go on after a shutdown is asked for. Default: 5 s.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            concurrency: 64,
+            per_host: 8,
+            retries: 3,
+            max_bytes: 64 << 20,
+            max_pixels: 100_000_000,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            fetch_timeout: Duration::from_secs(120),
+            pixel_memory: 512 << 20,
+            body_memory: 64 << 20,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            window: 1024,
+            grace: Duration::from_secs(5),
+        }
+    }
+}

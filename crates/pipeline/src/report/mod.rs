@@ -1,0 +1,140 @@
+//! Report: telling about outcomes, in the source's order where a list is promised that.
+
+mod json;
+mod list;
+mod partial;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+pub use json::JsonLines;
+pub use list::{FailedList, OutputList};
+pub use partial::PartialFile;
+pub use summary::Summary;
+
+use crate::error::Error;
+use crate::outcome::Outcome;
+
+/// In which order a reporter hears of outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As the source listed the jobs: an early row that takes long holds the later ones back.
+    AsListed,
+    /// As they finish.
+    AsFinished,
+}
+
+/// Somebody who is told of every outcome, once.
+#[async_trait]
+pub trait Reporter: Send {
+    /// The order it needs.
+    fn order(&self) -> Order {
+        Order::AsFinished
+    }
+
+    /// Hears of one outcome. When this returns, it is safe to forget it.
+    async fn report(&mut self, outcome: &Outcome) -> Result<(), Error>;
+
+    /// Hears that there will be no more.
+    async fn finish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Several reporters as one: the strictest order holds.
+#[async_trait]
+impl Reporter for Vec<Box<dyn Reporter + '_>> {
+    fn order(&self) -> Order {
+        let strict = self.iter().any(|reporter| reporter.order() == Order::AsListed);
+        if strict { Order::AsListed } else { Order::AsFinished }
+    }
+
+    async fn report(&mut self, outcome: &Outcome) -> Result<(), Error> {
+        for reporter in self {
+            reporter.report(outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        // All of them, whatever becomes of one: each has something to lose.
+        let mut first = Ok(());
+        for reporter in self {
+            first = first.and(reporter.finish().await);
+        }
+        first
+    }
+}
+
+/// Finished jobs on their way to the reporter: in line by row where the order asks for it.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    order: Order,
+    next: u64,
+    waiting: BTreeMap<u64, (Outcome, T)>,
+}
+
+impl<T> Line<T> {
+    pub fn new(order: Order) -> Self {
+        Line { order, next: 1, waiting: BTreeMap::new() }
+    }
+
+    pub fn push(&mut self, outcome: Outcome, ticket: T) {
+        self.waiting.insert(outcome.job.row, (outcome, ticket));
+    }
+
+    /// The next one that may be reported.
+    pub fn next(&mut self) -> Option<(Outcome, T)> {
+        let first = self.waiting.first_entry()?;
+        if self.order == Order::AsListed && *first.key() != self.next {
+            return None;
+        }
+        self.next = first.key() + 1;
+        Some(first.remove())
+    }
+
+    /// All that wait, gaps or not.
+    pub fn rest(self) -> impl Iterator<Item = (Outcome, T)> {
+        self.waiting.into_values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Kind, Stage};
+    use crate::job::Job;
+    use crate::outcome::Status;
+    use std::sync::Arc;
+
+    fn outcome(row: u64) -> Outcome {
+        Outcome {
+            job: Job { row, url: "u".into() },
+            status: Status::Failed,
+            attempts: 1,
+            downloaded: 0,
+            timings: Default::default(),
+            result: Err(Arc::new(Error::new(Stage::Fetch, Kind::Io, "x"))),
+        }
+    }
+
+    fn rows(order: Order, finished: &[u64]) -> (Vec<u64>, Vec<u64>) {
+        let mut line = Line::new(order);
+        let mut reported = Vec::new();
+        for row in finished {
+            line.push(outcome(*row), ());
+            while let Some((outcome, ())) = line.next() {
+                reported.push(outcome.job.row);
+            }
+        }
+        (reported, line.rest().map(|(outcome, ())| outcome.job.row).collect())
+    }
+
+    #[test]
+    fn keeps_the_promised_order() {
+        assert_eq!(rows(Order::AsListed, &[2, 3, 1, 5]), (vec![1, 2, 3], vec![5]));
+        assert_eq!(rows(Order::AsFinished, &[2, 3, 1]), (vec![2, 3, 1], vec![]));
+    }
+}
