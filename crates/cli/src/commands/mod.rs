@@ -1,0 +1,4 @@
+//! One file a command: settings in, exit code out.
+
+pub mod documents;
+pub mod run;

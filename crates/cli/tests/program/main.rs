@@ -1,0 +1,17 @@
+//! Tests of the compiled program, driven as a user drives it, against servers that misbehave.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a panic is how a test says that something is wrong"
+)]
+
+mod again;
+mod batch;
+mod fetch;
+mod harness;
+mod input;
+mod long_list;
+mod s3;
+mod signals;
+mod terminal;

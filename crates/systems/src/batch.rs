@@ -1,0 +1,140 @@
+//! The batch: a CSV of image URLs in, derivatives stored, CSVs out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use imgmill_image::Recipe;
+use imgmill_pipeline::derive::Deriver;
+use imgmill_pipeline::fetch::Fetcher;
+use imgmill_pipeline::identity::KeyTemplate;
+use imgmill_pipeline::keep::Keeper;
+use imgmill_pipeline::objects::ObjectOptions;
+use imgmill_pipeline::pipeline::Freshness;
+use imgmill_pipeline::report::{FailedList, JsonLines, OutputList, Reporter, Summary};
+use imgmill_pipeline::source::list::{List, ListInput};
+use imgmill_pipeline::store::{PutSettings, Store};
+use imgmill_pipeline::{End, Error, Kind, Limits, Stage, Stages};
+use tokio_util::sync::CancellationToken;
+
+/// Everything that decides what a batch does.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The list of URLs.
+    pub input: ListInput,
+    /// Where the list of what was stored goes; `-` is standard output.
+    pub output: PathBuf,
+    /// Where the list of URLs that failed goes, if it is wanted.
+    pub output_failed: Option<PathBuf>,
+    /// Where the full report goes, if it is wanted.
+    pub report: Option<PathBuf>,
+    /// What is made of every image.
+    pub recipe: Recipe,
+    /// Where it is stored: `s3://…`, `gs://…`, `az://…` or `file:///…`.
+    pub store: String,
+    /// How object stores are reached.
+    pub objects: ObjectOptions,
+    /// What is said of every object that is put.
+    pub put: PutSettings,
+    /// How objects are named.
+    pub keys: KeyTemplate,
+    /// What a stored result is asked.
+    pub freshness: Freshness,
+    /// Where spooled bodies and local copies go.
+    pub work_dir: PathBuf,
+    /// Whether local copies of sources and renditions are kept there.
+    pub keep: bool,
+    /// Look only.
+    pub dry_run: bool,
+    /// Every bound.
+    pub limits: Limits,
+}
+
+/// A batch that passed every check which can be made before the first download.
+#[derive(Debug)]
+pub struct Batch {
+    settings: Settings,
+    list: List,
+    stages: Stages,
+    address: String,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub struct Finished {
+    /// Why it ended.
+    pub end: End,
+    /// Its counts.
+    pub summary: Summary,
+}
+
+impl Batch {
+    /// Checks list, work folder and store.
+    ///
+    /// # Errors
+    /// [`Stage::Source`] for a list that is not as it must be; else what to set or mend.
+    pub async fn prepare(settings: Settings) -> Result<Batch, Error> {
+        let input = settings.input.clone();
+        let list = tokio::task::spawn_blocking(move || List::open(input)).await.map_err(|join| {
+            Error::new(Stage::Source, Kind::Internal, "reading the list failed").caused_by(join)
+        })??;
+        let make_folder = |folder| if settings.dry_run { Ok(()) } else { std::fs::create_dir_all(folder) };
+        make_folder(&settings.work_dir).map_err(|error| {
+            let folder = settings.work_dir.display();
+            let message =
+                format!("the work folder {folder} cannot be made: {error}; name another with --work-dir");
+            Error::new(Stage::Fetch, Kind::Io, message)
+        })?;
+        let objects = ObjectOptions { read_only: settings.dry_run, ..settings.objects.clone() };
+        let store = Store::open(&settings.store, &objects, settings.put.clone()).await?;
+        store.check(!settings.dry_run).await?;
+        let address = store.address().to_string();
+        let recipe = Arc::new(settings.recipe.clone());
+        let stages = Stages {
+            fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
+            deriver: Deriver::new(recipe, &settings.limits)?,
+            store,
+            keys: settings.keys.clone(),
+            freshness: settings.freshness,
+            keeper: settings.keep.then(|| Arc::new(Keeper::new(settings.work_dir.clone()))),
+            dry_run: settings.dry_run,
+        };
+        Ok(Batch { settings, list, stages, address })
+    }
+
+    /// How many rows the list has, where that is known beforehand.
+    pub fn rows(&self) -> Option<u64> {
+        self.list.rows()
+    }
+
+    /// What the store is, for people.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Works through the list. `observer` hears of every outcome beside the files.
+    ///
+    /// # Errors
+    /// When a report cannot be written.
+    pub async fn run(
+        self,
+        observer: Box<dyn Reporter + '_>,
+        shutdown: CancellationToken,
+    ) -> Result<Finished, Error> {
+        let Batch { settings, list, stages, .. } = self;
+        let mut summary = Summary::default();
+        let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![Box::new(&mut summary), observer];
+        if !settings.dry_run {
+            let derivatives = settings.recipe.derivatives().len();
+            reporters.push(Box::new(OutputList::create(&settings.output, derivatives)?));
+            if let Some(path) = &settings.output_failed {
+                reporters.push(Box::new(FailedList::create(path)?));
+            }
+        }
+        if let Some(path) = &settings.report {
+            reporters.push(Box::new(JsonLines::create(path)?));
+        }
+        let end = imgmill_pipeline::run(&list, stages, &mut reporters, &settings.limits, shutdown).await?;
+        drop(reporters);
+        Ok(Finished { end, summary })
+    }
+}

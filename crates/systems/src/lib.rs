@@ -1,0 +1,4 @@
+//! One module a system: which source, which reporters, which settings. The stages between are the
+//! pipeline's, the same for all. Commands and Lambda handlers both call these.
+
+pub mod batch;
