@@ -1,0 +1,50 @@
+# imgmill: every recipe sets up what it needs. Two to begin with: `make run`, `make test`.
+
+SHELL := /bin/sh
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help run build test test-aws lint bench conformance fuzz setup install clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+run: build ## Build, serve the sample images on loopback, run the main job on them.
+	@scripts/run-samples.sh
+
+build: setup ## Build the release program: target/release/imgmill.
+	cargo build --release --locked -p imgmill -p imgmill-testing
+
+test: setup ## Run all tests; nothing needs to be started or configured.
+	cargo test --workspace --locked
+
+test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into bench/work).
+	scripts/test-aws.sh
+
+lint: setup ## Check formatting and lints, warnings denied.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+bench: build ## Measure stages, and whole runs beside other tools (installs those).
+	cargo bench --locked -p imgmill-image -p imgmill-pipeline --bench derive --bench stages
+	bench/compare.py
+
+conformance: setup ## Compare with libvips and ImageMagick (installs those) on every image of IMAGES=folder.
+	cargo build --release --locked -p imgmill-image --example derive
+	cargo build --release --locked -p imgmill-testing
+	conformance/conformance.py $(IMAGES)
+
+TIME ?= 60
+fuzz: setup ## Fuzz the recipe grammar and each decoder for TIME=60 seconds (wants a nightly Rust).
+	cargo build --release --locked -p imgmill-testing
+	SAMPLES=$(abspath $(TARGET))/release/imgmill-samples fuzz/run.sh $(TIME) $(TARGETS)
+
+install: setup ## Install the program into ~/.cargo/bin.
+	cargo install --locked --path crates/cli
+
+setup: ## Install Rust, a C compiler and nasm where they are missing.
+	@scripts/setup.sh
+
+clean: ## Remove what was built and made.
+	cargo clean
+	rm -rf samples bench/work

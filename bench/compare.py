@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Measures imgmill beside the peers it is meant to beat, on the same files in the same run, and prints
+a Markdown table, with the runs behind it. README.md beside this file says what is measured and how.
+
+    bench/compare.py [--imgmill PATH] [--samples PATH] [--images N] [--rounds N] [--only NAME,NAME]
+"""
+
+import argparse
+import datetime
+import itertools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import measure
+import site_server
+import table
+import tools
+import works
+
+BENCH = Path(__file__).resolve().parent
+WORK = BENCH / "work"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target"))
+
+
+def main():
+    options = arguments()
+    tools.install_missing()
+    found = {name: tools.find(name) for name in tools.PACKAGES}
+    found["img2dataset"] = tools.install_img2dataset(WORK / "venv", BENCH / "requirements.txt")
+    if found["nginx"] is None:
+        sys.exit("compare.py: nginx is needed to serve the images")
+    photos = photographs(options.samples, "photos", options.images, 1000, 1000)
+    large = photographs(options.samples, "large", 20, 3000, 2000)
+    with site_server.serve(found["nginx"], WORK, WORK / "nginx") as site:
+        bench = works.Bench(
+            work=WORK,
+            imgmill=options.imgmill if options.imgmill.exists() else None,
+            tools=found,
+            urls=[f"{site}/{photo.relative_to(WORK)}" for photo in photos],
+            photos=photos,
+            large_photos=large,
+            linear_count=min(200, options.images),
+            repeats=100,
+            runs=Path(tempfile.mkdtemp(prefix="runs-", dir=WORK)),
+            numbers=itertools.count(1),
+        )
+        if bench.imgmill is None:
+            say(f"{options.imgmill} is not there: only the peers are measured")
+        costs, failures = take_turns(works.all_works(bench), options)
+    report = "\n".join(
+        [*heading(found, bench), "", table.table(bench, costs), "", table.runs_table(costs), *failures]
+    )
+    (WORK / "latest.md").write_text(report + "\n")
+    print(report)
+    # Only now, and not between runs: for minutes after files were removed, ext4 searches longer for a new
+    # one's place, and whichever work came next would pay for it.
+    if not failures:
+        shutil.rmtree(bench.runs)
+    return 1 if failures else 0
+
+
+def arguments():
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
+    imgmill = os.environ.get("IMGMILL", TARGET / "release" / "imgmill")
+    parser.add_argument("--imgmill", type=Path, default=Path(imgmill), help="the program under test")
+    parser.add_argument("--samples", type=Path, default=TARGET / "release" / "imgmill-samples")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="only works whose names begin so, comma-separated")
+    options = parser.parse_args()
+    options.imgmill = options.imgmill.absolute()
+    return options
+
+
+def photographs(samples, name, count, width, height):
+    """The paths of `count` JPEGs, drawn once and kept for the next run."""
+    directory = WORK / f"{name}-{width}x{height}"
+    wanted = [directory / f"photo_{number:06}.jpg" for number in range(1, count + 1)]
+    if not all(photo.exists() for photo in wanted):
+        if not samples.exists():
+            sys.exit(f"compare.py: {samples} is not there: cargo build --release -p imgmill-testing")
+        say(f"drawing {count} photos of {width}×{height}")
+        sizes = ["--count", count, "--width", width, "--height", height]
+        subprocess.run([str(part) for part in [samples, "write", directory, *sizes]], check=True)
+    return wanted
+
+
+def take_turns(all_works, options):
+    """Each round runs every work once, so that whatever else the machine does falls on all alike. A work
+    that fails is reported and not tried again."""
+    chosen = tuple(options.only.split(","))
+    costs = {name: [] for name in all_works if name.startswith(chosen)}
+    failures = []
+    for turn in range(options.rounds):
+        for name in [name for name in costs if costs[name] is not None]:
+            try:
+                # So short a work wants more runs.
+                times = 10 if name == "version" else 1
+                costs[name] += [all_works[name]() for _ in range(times)]
+                say(f"round {turn + 1}: {name} {costs[name][-1].wall:.3f} s")
+            except measure.Failed as failure:
+                failures.append(f"\n**{name} failed:** {failure}")
+                say(failures[-1])
+                costs[name] = None
+    return {name: runs or [] for name, runs in costs.items()}, failures
+
+
+def heading(found, bench):
+    """Where, when and with what this was measured."""
+    versions = [
+        bench.imgmill and tools.first_line([bench.imgmill, "--version"]),
+        found["convert"] and tools.first_line([found["convert"], "-version"]),
+        found["curl"] and tools.first_line([found["curl"], "--version"]),
+        found["img2dataset"] and tools.img2dataset_version(found["img2dataset"]),
+        found["jpegtran"] and tools.first_line([found["jpegtran"], "-version", os.devnull]),
+        tools.first_line([found["nginx"], "-v"]),
+    ]
+    weight = sum(photo.stat().st_size for photo in bench.photos) / len(bench.photos) / 1000
+    yield f"Measured {datetime.date.today()} on {os.cpu_count()} cores, {processor()}, {memory()}, {system()}."
+    yield f"{len(bench.photos):,} JPEGs of 1000×1000, {weight:.0f} KB each on average. Medians."
+    short = [version.split(" (")[0].split(" http")[0].strip() for version in versions if version]
+    yield "With " + "; ".join(short) + "."
+
+
+def processor():
+    return field("/proc/cpuinfo", "model name") or platform.processor() or "processor unknown"
+
+
+def memory():
+    total = field("/proc/meminfo", "MemTotal")
+    return f"{int(total.split()[0]) / 1024 / 1024:.0f} GB" if total else "memory unknown"
+
+
+def system():
+    return (field("/etc/os-release", "PRETTY_NAME", "=") or platform.platform()).strip('"')
+
+
+def field(file, name, separator=":"):
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return None
+    values = [line.split(separator, 1)[1].strip() for line in lines if line.startswith(name)]
+    return values[0] if values else None
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
