@@ -189,12 +189,33 @@ pub struct LimitArguments {
     /// Seconds for one whole download.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub fetch_timeout: std::time::Duration,
-    /// Memory for decoded pixels, all images together; a larger one is made alone.
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
-    pub memory: u64,
+    /// Memory of the whole program, derive processes included. Default: half of what the machine or container has.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
+    /// Whether each image is made in a process that may crash or be killed. PDF, SVG and JPEG 2000 always are.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Isolate::None)]
+    pub isolate: Isolate,
+    /// Seconds for making one image's derivatives; then its process is killed.
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub job_timeout: std::time::Duration,
+    /// Bytes of all derivatives of one image together.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub max_output: u64,
+    /// Stop when more of the last 100 rows than this fail for one reason, such as 0.5 or 50%. Default: never.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub max_failure_rate: Option<f64>,
     /// Images made at once. Default: the number of cores.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
+}
+
+/// Where images are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Isolate {
+    /// In this program's own threads: for images that can be trusted.
+    None,
+    /// In processes that are shut in, and replaced when one dies: for strangers' images.
+    Process,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +264,18 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
     match std::time::Duration::try_from_secs_f64(number) {
         Ok(time) if !time.is_zero() => Ok(time),
         _ => Err("expected seconds, more than 0".to_owned()),
+    }
+}
+
+/// A share as a number up to 1 or as a percentage.
+fn share(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse(),
+    };
+    match number {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share of the rows, such as 0.5 or 50%".to_owned()),
     }
 }
 

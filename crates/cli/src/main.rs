@@ -15,7 +15,14 @@ use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
 
+/// The argument that makes this program a derive process; for itself alone, so no help mentions it.
+const DERIVE_PROCESS: &str = "derive-process";
+
 fn main() -> ExitCode {
+    // This program is its own derive process, and then nothing else.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == DERIVE_PROCESS) {
+        return imgmill_pipeline::derive::isolated::process::serve();
+    }
     // Prints help, versions and usage errors by itself, and ends with 2 for the latter.
     let arguments = Arguments::parse();
     let code = match arguments.command {

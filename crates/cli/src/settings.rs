@@ -6,6 +6,8 @@ use std::path::Path;
 
 use imgmill_image::{Derivative, GrayMethod, Recipe};
 use imgmill_pipeline::Limits;
+use imgmill_pipeline::derive::Isolation;
+use imgmill_pipeline::derive::isolated::Program;
 use imgmill_pipeline::identity::KeyTemplate;
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
@@ -14,7 +16,7 @@ use imgmill_pipeline::store::PutSettings;
 use imgmill_systems::batch;
 
 use crate::args::{
-    AgainArguments, Gray, LimitArguments, RecipeArguments, Revalidate, RunArguments, StoreArguments,
+    AgainArguments, Gray, Isolate, LimitArguments, RecipeArguments, Revalidate, RunArguments, StoreArguments,
 };
 
 const DEFAULT_STORE: &str = "outputs";
@@ -24,7 +26,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
     distinct(arguments)?;
     let recipe = recipe(&arguments.recipe)?;
     let keys = keys(&arguments.store, &recipe)?;
-    let limits = limits(&arguments.limits);
+    let limits = limits(&arguments.limits)?;
     let work_dir = arguments.store.work_dir.clone().unwrap_or_else(|| std::env::temp_dir().join("imgmill"));
     // The output list names files in it, and is read from elsewhere.
     let work_dir = std::path::absolute(&work_dir).map_err(|error| format!("--work-dir: {error}"))?;
@@ -42,6 +44,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         work_dir,
         keep: !arguments.store.discard,
         dry_run: arguments.dry_run,
+        isolation: isolation(&arguments.limits)?,
         limits,
     })
 }
@@ -195,9 +198,21 @@ fn freshness(arguments: &AgainArguments) -> Freshness {
     }
 }
 
-fn limits(arguments: &LimitArguments) -> Limits {
+/// This very program, by whatever name it was started: on Linux the running file itself, even where a newer one
+/// has taken its place.
+fn isolation(arguments: &LimitArguments) -> Result<Isolation, String> {
+    let path = if cfg!(target_os = "linux") {
+        std::path::PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?
+    };
+    let program = Program { path, arguments: vec![crate::DERIVE_PROCESS.into()] };
+    Ok(Isolation { everywhere: arguments.isolate == Isolate::Process, program })
+}
+
+fn limits(arguments: &LimitArguments) -> Result<Limits, String> {
     let default = Limits::default();
-    Limits {
+    let mut limits = Limits {
         concurrency: arguments.concurrency,
         per_host: arguments.per_host,
         retries: arguments.retries,
@@ -206,11 +221,24 @@ fn limits(arguments: &LimitArguments) -> Limits {
         connect_timeout: arguments.connect_timeout,
         idle_timeout: arguments.idle_timeout,
         fetch_timeout: arguments.fetch_timeout,
-        pixel_memory: arguments.memory,
+        job_timeout: arguments.job_timeout,
+        max_output: arguments.max_output,
+        max_failure_rate: arguments.max_failure_rate,
         threads: arguments.threads.unwrap_or(default.threads),
         window: default.window.max(arguments.concurrency * 16),
         ..default
+    };
+    // Half, because the machine is seldom imgmill's alone, and a container's kernel wants some for files.
+    let share = || imgmill_pipeline::machine::memory().map(|all| (all / 2).max(Limits::LEAST_MEMORY));
+    match arguments.memory {
+        Some(memory) if memory < Limits::LEAST_MEMORY => {
+            let least = Limits::LEAST_MEMORY >> 20;
+            return Err(format!("--memory: expected {least}MiB or more"));
+        }
+        Some(memory) => limits.divide_memory(memory),
+        None => limits.divide_memory(share().unwrap_or(1 << 30)),
     }
+    Ok(limits)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl fmt::Display for Stage {
 }
 
 /// What went wrong, as a word that machines may rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Kind {
     /// The row is not a URL or path that can be read.
@@ -82,6 +82,10 @@ pub enum Kind {
     Io,
     /// The run is to stop, and this had not begun.
     Interrupted,
+    /// More memory than it may have.
+    Memory,
+    /// Its decoder ended the process that it ran in.
+    Crashed,
     /// A defect of this program.
     Internal,
 }
@@ -109,6 +113,8 @@ impl Kind {
             Kind::DiskFull => "disk_full",
             Kind::Io => "io",
             Kind::Interrupted => "interrupted",
+            Kind::Memory => "memory",
+            Kind::Crashed => "crashed",
             Kind::Internal => "internal",
         }
     }

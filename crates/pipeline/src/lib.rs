@@ -7,6 +7,7 @@
 //! [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
 
 pub mod body;
+pub mod breaker;
 pub mod derive;
 pub mod error;
 pub mod fetch;
@@ -14,6 +15,7 @@ pub mod identity;
 pub mod job;
 pub mod keep;
 pub mod limits;
+pub mod machine;
 pub mod objects;
 pub mod outcome;
 pub mod pipeline;

@@ -21,7 +21,11 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For one whole download, however it drips. Default: 120 s.
     pub fetch_timeout: Duration,
-    /// Memory for decoded pixels of all images at once, in bytes; a larger image is made alone.
+    /// Time for making the derivatives of one image, where a process makes them. Default: 120 s.
+    pub job_timeout: Duration,
+    /// Bytes of all renditions of one source together. Default: 1 GiB.
+    pub max_output: u64,
+    /// Memory for decoded pixels of all images at once, in bytes; an image that needs more is refused.
     /// Default: 512 MiB.
     pub pixel_memory: u64,
     /// Memory for downloaded bytes that wait, of all images at once; past it they go to disk.
@@ -32,8 +36,27 @@ pub struct Limits {
     /// Rows that may be known at once: under way, or finished and waiting for an earlier row's report.
     /// Default: 1,024.
     pub window: usize,
+    /// The share of rows, 0 to 1, that may fail for the same reason before the run is stopped; see
+    /// [`breaker`](crate::breaker). Default: any.
+    pub max_failure_rate: Option<f64>,
     /// How long work under way may go on after a shutdown is asked for. Default: 5 s.
     pub grace: Duration,
+}
+
+impl Limits {
+    /// The least that a run can do with.
+    pub const LEAST_MEMORY: u64 = 128 << 20;
+    /// What the program is taken to need beside images, and each of its derive processes.
+    const BESIDE: u64 = 48 << 20;
+    const PROCESS: u64 = 16 << 20;
+
+    /// Divides `memory` bytes, what the whole program may take, among its budgets.
+    pub fn divide_memory(&mut self, memory: u64) {
+        let beside = Self::BESIDE + Self::PROCESS * self.threads as u64;
+        let images = memory.saturating_sub(beside).max(memory / 4);
+        self.body_memory = (images / 4).min(64 << 20);
+        self.pixel_memory = images - self.body_memory;
+    }
 }
 
 impl Default for Limits {
@@ -47,10 +70,13 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             fetch_timeout: Duration::from_secs(120),
+            job_timeout: Duration::from_secs(120),
+            max_output: 1 << 30,
             pixel_memory: 512 << 20,
             body_memory: 64 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             window: 1024,
+            max_failure_rate: None,
             grace: Duration::from_secs(5),
         }
     }

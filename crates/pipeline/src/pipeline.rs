@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::breaker::{Breaker, Tripped};
 use crate::error::{Error, Kind, Stage};
 use crate::job::{Delivery, Settlement};
 use crate::limits::Limits;
@@ -31,6 +32,8 @@ pub enum End {
     Interrupted,
     /// The source could not be read on; every job before that was settled.
     SourceFailed(Error),
+    /// Too many rows failed for the same reason; those under way were settled or let go.
+    FailedTooOften(Tripped),
 }
 
 /// Takes every job of `source` through the stages, tells `reporter` of each, and settles each only after
@@ -47,7 +50,10 @@ pub async fn run<S: Source>(
     limits: &Limits,
     shutdown: CancellationToken,
 ) -> Result<End, Error> {
-    let rows = Arc::new(Rows::new(stages, limits, shutdown.clone()));
+    // Stopped by the caller, or by the breaker.
+    let stop = shutdown.child_token();
+    let mut breaker = limits.max_failure_rate.map(Breaker::new);
+    let rows = Arc::new(Rows::new(stages, limits, stop.clone()));
     let window = Arc::new(Semaphore::new(limits.window.max(1)));
     let mut line = Line::new(reporter.order());
     let mut under_way = JoinSet::<(Option<Outcome>, Ticket<S::Receipt>)>::new();
@@ -57,8 +63,11 @@ pub async fn run<S: Source>(
     while end.is_none() || !under_way.is_empty() {
         tokio::select! {
             biased;
-            () = shutdown.cancelled(), if give_up.is_none() => {
-                end = Some(End::Interrupted);
+            () = stop.cancelled(), if give_up.is_none() => {
+                end = match end {
+                    Some(End::FailedTooOften(_)) => end,
+                    _ => Some(End::Interrupted),
+                };
                 give_up = Some(Instant::now() + limits.grace);
                 tracing::warn!(under_way = under_way.len(), "stopping: no more rows are taken");
             }
@@ -72,6 +81,11 @@ pub async fn run<S: Source>(
                     reporter.report(&outcome).await?;
                     source.settle(receipt, settlement(&outcome)).await?;
                     drop::<OwnedSemaphorePermit>(place);
+                    let tripped = breaker.as_mut().and_then(|breaker| breaker.count(&outcome));
+                    if let Some(tripped) = tripped.filter(|_| !stop.is_cancelled()) {
+                        end = Some(End::FailedTooOften(tripped));
+                        stop.cancel();
+                    }
                 }
             }
             next = next_delivery(&mut deliveries, &window), if end.is_none() => match next {

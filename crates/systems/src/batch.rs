@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgmill_image::Recipe;
-use imgmill_pipeline::derive::Deriver;
+use imgmill_pipeline::derive::{Deriver, Isolation};
 use imgmill_pipeline::fetch::Fetcher;
 use imgmill_pipeline::identity::KeyTemplate;
 use imgmill_pipeline::keep::Keeper;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub keep: bool,
     /// Look only.
     pub dry_run: bool,
+    /// Where images are made.
+    pub isolation: Isolation,
     /// Every bound.
     pub limits: Limits,
 }
@@ -91,7 +93,7 @@ impl Batch {
         let recipe = Arc::new(settings.recipe.clone());
         let stages = Stages {
             fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
-            deriver: Deriver::new(recipe, &settings.limits)?,
+            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?,
             store,
             keys: settings.keys.clone(),
             freshness: settings.freshness,

@@ -66,6 +66,12 @@ async fn batch(arguments: &RunArguments, settings: imgmill_systems::batch::Setti
     }
     match end {
         End::SourceFailed(error) => fatal(&error),
+        End::FailedTooOften(why) => complain(
+            &format!(
+                "stopped: {why}, more than --max-failure-rate allows; when that is mended, the same command goes on"
+            ),
+            Exit::Fatal,
+        ),
         End::Interrupted => signal.get().copied().map_or(Exit::Fatal, Exit::Signal),
         End::Exhausted if summary.failed > 0 => Exit::SomeFailed,
         End::Exhausted => Exit::Done,

@@ -11,6 +11,7 @@ mod batch;
 mod fetch;
 mod harness;
 mod input;
+mod isolation;
 mod long_list;
 mod s3;
 mod signals;

@@ -21,6 +21,47 @@ pub(super) fn parse(text: &str, edition: Edition) -> Result<Vec<Derivative>, Rec
     entries.into_iter().map(derivative).collect()
 }
 
+/// The recipe file that [`parse`] reads as these derivatives by the rules of Image API 3.0.
+pub(super) fn print(derivatives: &[Derivative]) -> String {
+    let entry = |derivative: &Derivative| {
+        // Every field is named, so that a new one cannot be forgotten here.
+        let Request { region, size, rotation, quality, format } = &derivative.request;
+        let options = &derivative.options;
+        let EncoderOptions {
+            q,
+            progressive,
+            lossless,
+            effort,
+            background,
+            gray,
+            metadata,
+            tile,
+            compression,
+            dpi,
+        } = options;
+        let value = serde_json::json!({
+            "region": region.to_string(),
+            "size": size.to_string(),
+            "rotation": rotation.to_string(),
+            "quality": quality.to_string(),
+            "format": format.to_string(),
+            "q": q,
+            "progressive": progressive,
+            "lossless": lossless,
+            "effort": effort,
+            "background": background.map(|it| it.to_string()),
+            "gray": gray.map(|it| it.to_string()),
+            "metadata": metadata.to_string(),
+            "tile": tile,
+            "compression": compression.map(|it| it.to_string()),
+            "dpi": dpi,
+        });
+        format!("{}:{value}", serde_json::Value::from(derivative.label.as_str()))
+    };
+    // Written piece by piece: an object in memory would not keep the order.
+    format!("{{{}}}", derivatives.iter().map(entry).collect::<Vec<_>>().join(","))
+}
+
 /// The object itself. A map would lose its order and keep only the last of two equal labels.
 struct Entries(Vec<(String, Entry)>);
 

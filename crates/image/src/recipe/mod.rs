@@ -80,6 +80,11 @@ impl Recipe {
         Recipe::new(json::parse(text, edition)?)
     }
 
+    /// The recipe as a file that [`parse_json`](Self::parse_json) reads back as the same recipe.
+    pub fn to_json(&self) -> String {
+        json::print(&self.derivatives)
+    }
+
     /// The derivatives, in the recipe's order.
     pub fn derivatives(&self) -> &[Derivative] {
         &self.derivatives

@@ -31,7 +31,7 @@ impl Rows {
         }
         let made = self.stages.deriver.derive(Arc::clone(&body), &header).await?;
         spent.timings.derive = made.elapsed;
-        tracing::info!(format = header.format.name(), width, height, ms = ms(made.elapsed), "derived");
+        tracing::info!(format = header.format, width, height, ms = ms(made.elapsed), "derived");
         let kept = match &self.stages.keeper {
             Some(keeper) => keeper.source(body).await,
             None => {
@@ -69,9 +69,8 @@ impl Rows {
             }
             let bytes = store.read(&wanted.key).await?;
             let length = bytes.len() as u64;
-            let Some(header) = deriver.whole(bytes).await else { return Ok(None) };
+            let Some((width, height)) = deriver.whole(bytes).await else { return Ok(None) };
             let hash = wanted.hash.clone();
-            let (width, height) = (header.width, header.height);
             renditions.push(self.stored(wanted, &KnownRendition { hash, bytes: length, width, height }));
         }
         spent.timings.store += started.elapsed();

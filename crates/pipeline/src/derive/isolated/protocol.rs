@@ -1,0 +1,122 @@
+//! What is said between the program and its derive processes: a question, an answer, each a length and JSON.
+//!
+//! Pixels and files do not pass here; they lie in the file that both hold open. Both ends are the same program, but
+//! the program reads an answer as a stranger's: what made it may have been taken over by an image.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use imgmill_image::{Limits, OnTruncated};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::sandbox::Sandbox;
+use crate::derive::Inspected;
+use crate::error::Kind;
+
+/// No message is longer; an answer that claims more is no answer.
+const LONGEST: u32 = 16 << 20;
+
+/// What to do with the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// Read its header.
+    Inspect,
+    /// Make every derivative.
+    Derive,
+}
+
+/// One image to work on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Question {
+    pub task: Task,
+    /// The source is this many bytes from the shared file's beginning; renditions go behind it.
+    pub length: u64,
+    /// The recipe, as a recipe file.
+    pub recipe: String,
+    max_pixels: u64,
+    max_scans: u32,
+    accept_truncated: bool,
+}
+
+impl Question {
+    pub fn new(task: Task, length: u64, recipe: String, limits: &Limits) -> Question {
+        // Every field is named, so that a new one cannot be forgotten here.
+        let Limits { max_pixels, max_scans, on_truncated } = *limits;
+        let accept_truncated = on_truncated == OnTruncated::Accept;
+        Question { task, length, recipe, max_pixels, max_scans, accept_truncated }
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_pixels: self.max_pixels,
+            max_scans: self.max_scans,
+            on_truncated: if self.accept_truncated { OnTruncated::Accept } else { OnTruncated::Fail },
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// Said once, before the first question.
+    Ready(Sandbox),
+    /// To [`Task::Inspect`].
+    Inspected(Inspected),
+    /// To [`Task::Derive`]: what lies in the shared file, one after another, in the recipe's order.
+    Derived { renditions: Vec<Laid>, elapsed: Duration },
+    /// The image's own error.
+    Failed { kind: Kind, message: String },
+}
+
+/// A rendition that lies in the shared file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Laid {
+    pub width: u32,
+    pub height: u32,
+    pub bytes: u64,
+}
+
+/// Writes one message.
+pub(super) fn send(stream: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_vec(message)?;
+    let length = u32::try_from(text.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // One write, so that the other end wakes once.
+    let mut framed = Vec::with_capacity(4 + text.len());
+    framed.extend(length.to_le_bytes());
+    framed.extend(text);
+    stream.write_all(&framed)
+}
+
+/// Reads one message; nothing comes back where the other end is gone.
+pub(super) fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match stream.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let length = u32::from_le_bytes(length);
+    if length > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")));
+    }
+    let mut text = Vec::new();
+    stream.take(length.into()).read_to_end(&mut text)?;
+    Ok(Some(serde_json::from_slice(&text)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_whole_or_not_at_all() {
+        let limits = Limits { max_pixels: 7, ..Limits::default() };
+        let mut wire = Vec::new();
+        send(&mut wire, &Question::new(Task::Derive, 9, "{}".into(), &limits)).unwrap();
+        let back: Question = receive(&mut &wire[..]).unwrap().unwrap();
+        assert_eq!((back.task, back.length, back.limits()), (Task::Derive, 9, limits));
+        assert!(receive::<Question>(&mut &wire[..0]).unwrap().is_none());
+        assert!(receive::<Question>(&mut &wire[..9]).is_err(), "cut off");
+        assert!(receive::<Question>(&mut &u32::MAX.to_le_bytes()[..]).is_err(), "too long");
+    }
+}

@@ -1,0 +1,190 @@
+//! What a derive process may not do: open files, reach a network, start processes, grow without end.
+//!
+//! Three walls, each of which the others do not need: Landlock (no file system, no TCP), seccomp (no system call
+//! but those that computing needs), and resource limits, which the program sets from outside for each image. Where
+//! the kernel lacks one, the log says so once.
+
+use std::io;
+use std::process::Child;
+
+use serde::{Deserialize, Serialize};
+
+/// Which walls stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sandbox {
+    /// Landlock keeps it from files.
+    landlock: bool,
+    /// seccomp keeps it from all system calls but a few.
+    seccomp: bool,
+}
+
+impl Sandbox {
+    /// Shuts the calling process in, as far as the system can.
+    pub fn enter() -> Sandbox {
+        #[cfg(target_os = "linux")]
+        return linux::enter();
+        #[cfg(not(target_os = "linux"))]
+        Sandbox { landlock: false, seccomp: false }
+    }
+
+    /// Says in the log what stands and what does not.
+    pub fn tell(self) {
+        let Sandbox { landlock, seccomp } = self;
+        if landlock && seccomp {
+            tracing::debug!("derive processes are shut in by Landlock and seccomp");
+        } else {
+            tracing::warn!(
+                landlock,
+                seccomp,
+                "derive processes are processes of their own, but this system cannot shut them in fully"
+            );
+        }
+    }
+}
+
+/// Bounds the memory that a process may add to what it has, and the length of a file that it may write.
+#[cfg(target_os = "linux")]
+pub(super) fn limit(child: &Child, memory: u64, file: u64) -> io::Result<()> {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    /// What an estimate may be wrong by: an honest image must never die of it.
+    const SLACK: u64 = 128 << 20;
+
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let has = match std::fs::read_to_string(format!("/proc/{}/statm", child.id())) {
+        Ok(text) => text.split(' ').next().and_then(|pages| pages.parse::<u64>().ok()),
+        // Without /proc there is nothing to add to.
+        Err(_) => None,
+    };
+    let set = |resource, most| {
+        prlimit(Some(pid), resource, Rlimit { current: Some(most), maximum: None }).map(drop).or_else(
+            |error| match error {
+                // It is dead, which whoever asks it will find out; or a container forbids limits.
+                rustix::io::Errno::SRCH | rustix::io::Errno::PERM => Ok(()),
+                error => Err(error),
+            },
+        )
+    };
+    if let Some(pages) = has.filter(|pages| *pages > 0) {
+        let has = pages * rustix::param::page_size() as u64;
+        set(Resource::As, has.saturating_add(memory.saturating_mul(2)).saturating_add(SLACK))?;
+    }
+    Ok(set(Resource::Fsize, file)?)
+}
+
+/// Only Linux lets one process bound another.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn limit(_: &Child, _: u64, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::BTreeMap;
+
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope,
+    };
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule, TargetArch,
+    };
+
+    use super::Sandbox;
+
+    /// A system call's number by the kernel's table for this machine.
+    type Call = i64;
+
+    /// What computing needs of the kernel: memory, time, threads, the files that are open, and an end.
+    const ALLOWED: &[Call] = &[
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_readv,
+        libc::SYS_writev,
+        libc::SYS_pread64,
+        libc::SYS_pwrite64,
+        libc::SYS_recvfrom,
+        libc::SYS_sendto,
+        libc::SYS_close,
+        libc::SYS_fstat,
+        libc::SYS_lseek,
+        libc::SYS_ppoll,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll,
+        libc::SYS_ftruncate,
+        libc::SYS_brk,
+        libc::SYS_mmap,
+        libc::SYS_mremap,
+        libc::SYS_munmap,
+        libc::SYS_mprotect,
+        libc::SYS_madvise,
+        libc::SYS_futex,
+        libc::SYS_set_robust_list,
+        libc::SYS_rseq,
+        libc::SYS_membarrier,
+        libc::SYS_gettid,
+        libc::SYS_getpid,
+        libc::SYS_sched_yield,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_clock_gettime,
+        libc::SYS_clock_getres,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_nanosleep,
+        libc::SYS_gettimeofday,
+        libc::SYS_getrandom,
+        libc::SYS_getrusage,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_sigaltstack,
+        libc::SYS_restart_syscall,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+    ];
+
+    pub fn enter() -> Sandbox {
+        // Of a program that is killed nothing stays behind.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        let landlock = no_files().unwrap_or(false);
+        Sandbox { landlock, seccomp: few_calls().is_ok() }
+    }
+
+    /// No rule allows anything: what is open stays open, nothing else can be opened or connected to.
+    fn no_files() -> Result<bool, landlock::RulesetError> {
+        let abi = ABI::V6;
+        let status = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(abi))?
+            .handle_access(AccessNet::from_all(abi))?
+            .scope(Scope::from_all(abi))?
+            .create()?
+            .restrict_self()?;
+        Ok(status.ruleset != RulesetStatus::NotEnforced)
+    }
+
+    /// Every other call fails as one that the kernel does not have, which libraries are written to bear.
+    fn few_calls() -> Result<(), Box<dyn std::error::Error>> {
+        let mut rules: BTreeMap<Call, Vec<SeccompRule>> =
+            ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+        let when = |argument, operator, value| -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+            let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)?;
+            Ok(vec![SeccompRule::new(vec![condition])?])
+        };
+        // Threads, not processes. (The C library falls back to this from clone3, whose flags no filter can see.)
+        let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+        rules.insert(libc::SYS_clone, when(0, SeccompCmpOp::MaskedEq(thread), thread)?);
+        // Limits may be read, not set.
+        rules.insert(libc::SYS_prlimit64, when(2, SeccompCmpOp::Eq, 0)?);
+        // A thread may be given a name.
+        let name = u64::from(libc::PR_SET_NAME.unsigned_abs());
+        rules.insert(libc::SYS_prctl, when(0, SeccompCmpOp::Eq, name)?);
+        // It may end itself by a signal, as abort() does, and nobody else.
+        let itself = u64::from(std::process::id());
+        rules.insert(libc::SYS_tgkill, when(0, SeccompCmpOp::Eq, itself)?);
+        let missing = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+        let machine: TargetArch = std::env::consts::ARCH.try_into()?;
+        let filter = SeccompFilter::new(rules, missing, SeccompAction::Allow, machine)?;
+        let program: BpfProgram = filter.try_into()?;
+        Ok(seccompiler::apply_filter(&program)?)
+    }
+}
