@@ -25,9 +25,11 @@ lint: setup ## Check formatting and lints, warnings denied.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
-bench: build ## Measure stages, and whole runs beside other tools (installs those).
+ROUNDS ?= 3
+bench: build ## Measure stages, whole runs and the engine (on SOURCE=file.jpg) beside other tools (installs those).
 	cargo bench --locked -p imgmill-image -p imgmill-pipeline --bench derive --bench stages
-	bench/compare.py
+	cargo build --release --locked -p imgmill-image --example cost
+	bench/compare.py --rounds $(ROUNDS) $(if $(SOURCE),--source $(SOURCE))
 
 conformance: setup ## Compare with libvips and ImageMagick (installs those) on every image of IMAGES=folder.
 	cargo build --release --locked -p imgmill-image --example derive

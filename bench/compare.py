@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures imgmill beside the peers it is meant to beat, on the same files in the same run, and prints
-a Markdown table, with the runs behind it. README.md beside this file says what is measured and how.
+Markdown tables, with the runs behind them. README.md beside this file says what is measured and how.
 
-    bench/compare.py [--imgmill PATH] [--samples PATH] [--images N] [--rounds N] [--only NAME,NAME]
+    bench/compare.py [--tables runs,engine] [--rounds N] [--imgmill PATH] [--samples PATH]
+                     [--images N] [--only NAME,NAME] [--source FILE.jpg] [--times N]
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import engine.section
 import measure
 import site_server
 import table
@@ -31,6 +33,27 @@ def main():
     options = arguments()
     tools.install_missing()
     found = {name: tools.find(name) for name in tools.PACKAGES}
+    sections, failed = [machine()], False
+    if "runs" in options.tables:
+        lines, failed = whole_runs(options, found)
+        sections.append("## Whole runs\n\n" + lines)
+    if "engine" in options.tables:
+        source = options.source or photographs(options.samples, "photograph", 1, 2725, 2225)[0]
+        program = TARGET / "release" / "examples" / "cost"
+        if not program.exists():
+            say("cargo build --release -p imgmill-image --example cost: only the peers are measured")
+        lines = engine.section.report(
+            source.absolute(), program, found["convert"], WORK, TARGET, options.rounds, options.times, say
+        )
+        sections.append("## The engine\n\n" + "\n".join(lines))
+    report = "\n\n".join(sections)
+    (WORK / "latest.md").write_text(report + "\n")
+    print(report)
+    return 1 if failed else 0
+
+
+def whole_runs(options, found):
+    """The section's text, and whether a work failed."""
     found["img2dataset"] = tools.install_img2dataset(WORK / "venv", BENCH / "requirements.txt")
     if found["nginx"] is None:
         sys.exit("compare.py: nginx is needed to serve the images")
@@ -52,16 +75,12 @@ def main():
         if bench.imgmill is None:
             say(f"{options.imgmill} is not there: only the peers are measured")
         costs, failures = take_turns(works.all_works(bench), options)
-    report = "\n".join(
-        [*heading(found, bench), "", table.table(bench, costs), "", table.runs_table(costs), *failures]
-    )
-    (WORK / "latest.md").write_text(report + "\n")
-    print(report)
+    lines = [*heading(found, bench), "", table.table(bench, costs), "", table.runs_table(costs), *failures]
     # Only now, and not between runs: for minutes after files were removed, ext4 searches longer for a new
     # one's place, and whichever work came next would pay for it.
     if not failures:
         shutil.rmtree(bench.runs)
-    return 1 if failures else 0
+    return "\n".join(lines), bool(failures)
 
 
 def arguments():
@@ -70,11 +89,19 @@ def arguments():
     imgmill = os.environ.get("IMGMILL", TARGET / "release" / "imgmill")
     parser.add_argument("--imgmill", type=Path, default=Path(imgmill), help="the program under test")
     parser.add_argument("--samples", type=Path, default=TARGET / "release" / "imgmill-samples")
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--tables", default="runs,engine", help="which tables, comma-separated: runs, engine")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="only works whose names begin so, comma-separated")
+    parser.add_argument("--images", type=int, default=1000, help="runs: how many")
+    parser.add_argument("--only", default="", help="runs: only works whose names begin so, comma-separated")
+    parser.add_argument("--source", type=Path, help="engine: a JPEG; default: one drawn by code, 2725×2225")
+    parser.add_argument("--times", type=int, default=5, help="engine: how often in a round")
     options = parser.parse_args()
     options.imgmill = options.imgmill.absolute()
+    options.tables = options.tables.split(",")
+    if unknown := set(options.tables) - {"runs", "engine"}:
+        parser.error(f"no such table: {', '.join(sorted(unknown))}")
+    if options.source and not options.source.is_file():
+        parser.error(f"no such file: {options.source}")
     return options
 
 
@@ -112,7 +139,7 @@ def take_turns(all_works, options):
 
 
 def heading(found, bench):
-    """Where, when and with what this was measured."""
+    """On what and with what this was measured."""
     versions = [
         bench.imgmill and tools.first_line([bench.imgmill, "--version"]),
         found["convert"] and tools.first_line([found["convert"], "-version"]),
@@ -122,10 +149,14 @@ def heading(found, bench):
         tools.first_line([found["nginx"], "-v"]),
     ]
     weight = sum(photo.stat().st_size for photo in bench.photos) / len(bench.photos) / 1000
-    yield f"Measured {datetime.date.today()} on {os.cpu_count()} cores, {processor()}, {memory()}, {system()}."
     yield f"{len(bench.photos):,} JPEGs of 1000×1000, {weight:.0f} KB each on average. Medians."
     short = [version.split(" (")[0].split(" http")[0].strip() for version in versions if version]
     yield "With " + "; ".join(short) + "."
+
+
+def machine():
+    today = datetime.date.today()
+    return f"Measured {today} on {os.cpu_count()} cores, {processor()}, {memory()}, {system()}."
 
 
 def processor():

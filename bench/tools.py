@@ -1,5 +1,7 @@
-"""Finds the peers, and installs those that are missing: Debian packages, and a virtual environment."""
+"""Finds the peers, and installs those that are missing: Debian packages, virtual environments, a package of npm,
+programs that Cargo builds."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -48,23 +50,57 @@ def install_missing(packages=PACKAGES):
     subprocess.run([*command, "--no-install-recommends", *missing], check=False, stdout=sys.stderr)
 
 
-def install_img2dataset(directory, requirements):
-    """img2dataset in a virtual environment, made once; None where that fails."""
-    program = directory / "bin" / "img2dataset"
+def install_python(directory, requirements):
+    """The Python of a virtual environment that has the packages, made once; None where that fails."""
+    python = directory / "bin" / "python"
     done = directory / "installed.txt"
     wanted = requirements.read_text()
-    if program.exists() and done.exists() and done.read_text() == wanted:
-        return program
-    print("installing img2dataset into a virtual environment", file=sys.stderr)
+    if python.exists() and done.exists() and done.read_text() == wanted:
+        return python
+    print(f"installing {requirements.name} into a virtual environment", file=sys.stderr)
     try:
         subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-        pip = [directory / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        pip = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "--requirement", requirements], check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"img2dataset is not installed: {error}", file=sys.stderr)
+        print(f"{requirements.name} is not installed: {error}", file=sys.stderr)
         return None
     done.write_text(wanted)
-    return program
+    return python
+
+
+def install_img2dataset(directory, requirements):
+    """img2dataset in a virtual environment; None where that fails."""
+    python = install_python(directory, requirements)
+    return python and python.parent / "img2dataset"
+
+
+def install_node(directory, package):
+    """A package of npm, with its version, in a directory of its own; None without Node.js."""
+    name, version = package.rsplit("@", 1)
+    done = directory / "node_modules" / name / "package.json"
+    if done.exists() and json.loads(done.read_text())["version"] == version:
+        return directory
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        print(f"{name} is not installed: Node.js and npm are missing", file=sys.stderr)
+        return None
+    directory.mkdir(parents=True, exist_ok=True)
+    install = ["npm", "install", "--silent", "--no-save", "--prefix", directory, package]
+    return directory if subprocess.run(install, check=False, stdout=sys.stderr).returncode == 0 else None
+
+
+def build_native(project, package, target, path):
+    """A program of the Cargo workspace `project`; `path` is searched for build tools first. None where it does
+    not build."""
+    command = ["cargo", "build", "--quiet", "--release", "--locked", "--package", package]
+    command += ["--manifest-path", project / "Cargo.toml", "--target-dir", target]
+    environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
+    try:
+        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{package} is not built: {error}", file=sys.stderr)
+        return None
+    return target / "release" / package
 
 
 def img2dataset_version(program):
