@@ -26,7 +26,7 @@ lint: setup ## Check formatting and lints, warnings denied.
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 ROUNDS ?= 3
-bench: build ## Measure stages, whole runs and the engine (on SOURCE=file.jpg) beside other tools (installs those).
+bench: build ## Measure stages, whole runs, the engine (on SOURCE=file.jpg), pyramids beside other tools (installed).
 	cargo bench --locked -p imgmill-image -p imgmill-pipeline --bench derive --bench stages
 	cargo build --release --locked -p imgmill-image --example cost
 	bench/compare.py --rounds $(ROUNDS) $(if $(SOURCE),--source $(SOURCE))

@@ -2,7 +2,7 @@
 """Measures imgmill beside the peers it is meant to beat, on the same files in the same run, and prints
 Markdown tables, with the runs behind them. README.md beside this file says what is measured and how.
 
-    bench/compare.py [--tables runs,engine] [--rounds N] [--imgmill PATH] [--samples PATH]
+    bench/compare.py [--tables runs,engine,pyramids] [--rounds N] [--imgmill PATH] [--samples PATH]
                      [--images N] [--only NAME,NAME] [--source FILE.jpg] [--times N]
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import engine.section
 import measure
+import pyramids
 import site_server
 import table
 import tools
@@ -26,6 +27,7 @@ import works
 
 BENCH = Path(__file__).resolve().parent
 WORK = BENCH / "work"
+TABLES = "runs,engine,pyramids"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target"))
 
 
@@ -46,6 +48,13 @@ def main():
             source.absolute(), program, found["convert"], WORK, TARGET, options.rounds, options.times, say
         )
         sections.append("## The engine\n\n" + "\n".join(lines))
+    if "pyramids" in options.tables:
+
+        def draw(width, height):
+            return photographs(options.samples, "large-page", 1, width, height)[0]
+
+        lines = pyramids.report(options.imgmill, draw, WORK, options.rounds, say)
+        sections.append("## Pyramids and tiles\n\n" + "\n".join(lines))
     report = "\n\n".join(sections)
     (WORK / "latest.md").write_text(report + "\n")
     print(report)
@@ -89,7 +98,7 @@ def arguments():
     imgmill = os.environ.get("IMGMILL", TARGET / "release" / "imgmill")
     parser.add_argument("--imgmill", type=Path, default=Path(imgmill), help="the program under test")
     parser.add_argument("--samples", type=Path, default=TARGET / "release" / "imgmill-samples")
-    parser.add_argument("--tables", default="runs,engine", help="which tables, comma-separated: runs, engine")
+    parser.add_argument("--tables", default=TABLES, help=f"which tables, comma-separated: {TABLES}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=1000, help="runs: how many")
     parser.add_argument("--only", default="", help="runs: only works whose names begin so, comma-separated")
@@ -98,7 +107,7 @@ def arguments():
     options = parser.parse_args()
     options.imgmill = options.imgmill.absolute()
     options.tables = options.tables.split(",")
-    if unknown := set(options.tables) - {"runs", "engine"}:
+    if unknown := set(options.tables) - set(TABLES.split(",")):
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
     if options.source and not options.source.is_file():
         parser.error(f"no such file: {options.source}")

@@ -12,7 +12,8 @@ STEPS = (-1, -2, -3, -4, -5, 1, 2, 3)
 
 
 def worse(mine, other):
-    return mine < other - EQUAL_SCORE
+    """Of two scores; those too small for one are never worse."""
+    return mine is not None and other is not None and mine < other - EQUAL_SCORE
 
 
 def larger(mine, other):

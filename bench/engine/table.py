@@ -48,7 +48,7 @@ def pairs(ours, theirs, what, shape):
     if not (ours and theirs and getattr(ours, what) and getattr(theirs, what)):
         return NOT_MEASURED
     both = zip(getattr(ours, what), getattr(theirs, what), strict=True)
-    return "; ".join(f"{shape.format(mine)}, {shape.format(other)}" for mine, other in both)
+    return "; ".join(", ".join("–" if one is None else shape.format(one) for one in pair) for pair in both)
 
 
 def verdict(work, peer, ours, theirs, ratio):

@@ -5,7 +5,7 @@ JSON request a line, as the peers do.
 - `{"prepare": FILE, "png": FILE, "jpeg": FILE}`: from one photograph, a 2048×1536 RGBA PNG and a JPEG whose long
   side is 1000 px.
 - `{"judge": FILE, "source": FILE, "gray": null, "program": FILE}`: the SSIMULACRA2 score of an image against its
-  reference, by the program in native/score; with `"lossless": true` also whether it holds the JPEG's own luma.
+  reference, by the program in native/score, or null for one too small to have a score; with `"lossless": true` also whether it holds the JPEG's own luma.
 
 The reference is the source decoded whole (libjpeg's accurate IDCT and smooth upsampling), resized to the judged
 image's size with Lanczos3 in 32-bit floats on the values as they are stored, and never rounded. Alpha is
@@ -24,6 +24,9 @@ from PIL import Image
 # The luminance table of ITU-T T.81's annex K, which libjpeg scales by quality; in the order of a file.
 LUMINANCE = """16 11 12 14 12 10 16 14 13 14 18 17 16 19 24 40 26 24 22 22 24 49 35 37 29 40 58 51 61 60 57 51
 56 55 64 72 92 78 64 68 87 69 55 56 80 109 81 87 95 98 103 104 103 62 77 113 121 112 100 120 92 101 103 99"""
+
+# Pixels: SSIMULACRA2 looks at six scales, each half the one before, and a smaller image has less than four of them.
+TOO_SMALL = 64
 
 
 def describe(path):
@@ -62,6 +65,8 @@ def prepare(source, png, jpeg):
 def judge(path, source, gray, program):
     picture = values(path)
     height, width = picture.shape[:2]
+    if min(height, width) < TOO_SMALL:
+        return {"score": None}
     reference = luma(source) if gray == "luma" else as_gray(values(source), gray)
     reference = resized(reference, width, height)
     if reference.shape[2] == 3:
