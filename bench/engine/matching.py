@@ -2,6 +2,9 @@
 peer's, or smaller and worse: then the next values of `q` are tried, and the first that holds both is shown."""
 
 import json
+import sys
+
+import measure
 
 from .measurement import OURS
 
@@ -36,7 +39,10 @@ def match(works, measurement, judge):
             tried = Tried(work, measurement, judge, list(zip(ours.scores, ours.sizes, strict=True)))
             for name, theirs in done.items():
                 pairs = zip(theirs.scores, theirs.sizes, strict=False)
-                ours.matched[name] = [tried.step_for(number, pair) for number, pair in enumerate(pairs)]
+                try:
+                    ours.matched[name] = [tried.step_for(number, pair) for number, pair in enumerate(pairs)]
+                except measure.Failed as failure:
+                    print(f"{work.name}: no other q against {name}: {failure}", file=sys.stderr, flush=True)
 
 
 class Tried:
@@ -48,7 +54,8 @@ class Tried:
 
     def step_for(self, number, other):
         """How far to move `q` for output `number`; None where nothing helps."""
-        steps = (0, *STEPS)
+        highest = 100 - max(options["q"] for options in self.work.recipe.values())
+        steps = (0, *(step for step in STEPS if step <= highest))
         return next((step for step in steps if holds(self.at(step)[number], other)), None)
 
     def at(self, step):

@@ -63,8 +63,14 @@ class Measurement:
         if worker is None:
             return
         request = {"source": str(self.sources[work.source]), "recipe": json.dumps(work.recipe)}
-        for count, answers in self.side_by_side.items():
-            answers.append(worker.ask(request | {"times": 6 * self.times, "threads": count}))
+        request["times"] = 6 * self.times
+        try:
+            answers = {count: worker.ask(request | {"threads": count}) for count in self.side_by_side}
+        except measure.Failed as failure:
+            print(f"threads: {failure}", file=sys.stderr, flush=True)
+            return
+        for count, answer in answers.items():
+            self.side_by_side[count].append(answer)
 
     def weigh(self, works):
         for work in works:

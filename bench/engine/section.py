@@ -3,8 +3,10 @@
 import functools
 import json
 import shutil
+import sys
 from pathlib import Path
 
+import measure
 import tools
 
 from . import matching, table, works
@@ -31,8 +33,11 @@ def report(source, program, magick, home, target, rounds, times, say):
         "oximg": oximg(target / "peers", path),
         "ImageMagick": magick,
     }
-    sources = {"photograph": source} | (prepared(judge, source, home) if judge else {})
-    described = judge.ask({"describe": str(source)}) if judge else {"quality": None}
+    try:
+        described = judge.ask({"describe": str(source)}) if judge else {"quality": None}
+        sources = {"photograph": source} | (prepared(judge, source, home) if judge else {})
+    except measure.Failed as failure:
+        sys.exit(f"compare.py: {source} is no JPEG that can be measured on: {failure}")
     chosen = works.all_works(described["quality"] or 85)
     shutil.rmtree(home / "outputs", ignore_errors=True)
     before = load()
