@@ -14,7 +14,7 @@ use libfuzzer_sys::Corpus;
 
 /// Small, so that an input costs little, and so that whatever allocates far more than these pixels take does so
 /// before it has looked at the limits: the fuzzer is told how much one allocation may have.
-const LIMITS: Limits = Limits { max_pixels: 1 << 18, max_scans: 20 };
+const LIMITS: Limits = Limits { max_pixels: 1 << 18, max_scans: 20, ..Limits::DEFAULT };
 
 /// The whole image, a part of it made smaller and turned, and a JPEG scaled as it is decoded.
 const REQUESTS: [&str; 3] =

@@ -6,7 +6,7 @@ use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::{self, resize::Area};
 use crate::pixels::{Channels, Pixels};
-use crate::plan::{self, Plan, Rect};
+use crate::plan::{self, Lossless, Plan, Rect};
 use crate::probe::probe;
 use crate::recipe::{Derivative, Quality, Recipe, Rotation};
 use crate::sink::{Rendition, Sink};
@@ -19,7 +19,7 @@ pub struct Derived {
     /// The source's header.
     pub header: Header,
     /// The source ended before its image did, which [`OnTruncated::Accept`](crate::OnTruncated::Accept) let pass: what
-    /// was missing is grey in every derivative.
+    /// was missing is grey or transparent in every derivative.
     pub truncated: bool,
 }
 
@@ -30,7 +30,8 @@ pub struct Derived {
 /// image.
 ///
 /// # Errors
-/// Those of [`probe`]; [`TooManyPixels`](ErrorKind::TooManyPixels) over the limits;
+/// Those of [`probe`]; [`TooManyBytes`](ErrorKind::TooManyBytes), [`TooManyPixels`](ErrorKind::TooManyPixels) and
+/// [`TooManyFrames`](ErrorKind::TooManyFrames) over the limits, [`Timeout`](ErrorKind::Timeout) past the deadline;
 /// [`BadRequest`](ErrorKind::BadRequest) and [`UnsupportedOutput`](ErrorKind::UnsupportedOutput) for a derivative that
 /// makes no sense for this image or is not built in; [`Truncated`](ErrorKind::Truncated) and
 /// [`Corrupt`](ErrorKind::Corrupt) for a file that breaks off or breaks its format's rules;
@@ -41,6 +42,7 @@ pub fn derive(
     sink: &mut dyn Sink,
     limits: &Limits,
 ) -> Result<Derived, Error> {
+    limits.check_bytes(source)?;
     let header = probe(source)?;
     limits.check("the image", header.width, header.height)?;
     let works = plan_all(&header, recipe, limits)?;
@@ -48,7 +50,10 @@ pub fn derive(
 
     let (mut drawing, mut truncated) = (Vec::new(), false);
     for work in works {
-        let copied = if work.is_lossless(&header) { work.copy_luma(source, &header, limits)? } else { None };
+        let copied = match work.plan.lossless(&header, work.derivative) {
+            Some(lossless) => work.copy(source, &header, lossless, limits)?,
+            None => None,
+        };
         match copied {
             Some((rendition, ended_early)) => {
                 truncated |= ended_early;
@@ -66,12 +71,14 @@ pub fn derive(
         drawing.sort_by_key(|work| std::cmp::Reverse(work.plan.drawn));
         let mut canvas = Canvas { decoded, last: None };
         for (done, work) in drawing.iter().enumerate() {
+            limits.check_time()?;
             let later = &drawing[done + 1..];
             let kept = work.derivative.options.metadata;
             let exif =
                 shielded(ErrorKind::Corrupt, || metadata::block(source, &header, kept, exif::UPRIGHT))?;
-            let rendition = shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif.as_deref()))
-                .map_err(|e| e.in_derivative(&work.derivative.label))?;
+            let rendition =
+                shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif.as_deref(), limits))
+                    .map_err(|e| e.in_derivative(&work.derivative.label))?;
             finished.put(work.index, rendition)?;
         }
     }
@@ -105,26 +112,24 @@ fn place_smart_crops(drawing: &mut [Work<'_>], header: &Header, decoded: &Decode
 }
 
 impl Work<'_> {
-    fn is_lossless(&self, header: &Header) -> bool {
-        self.plan.is_lossless_gray(header, self.derivative)
-    }
-
     /// The rendition, and whether the source ended before its image did.
-    fn copy_luma(
+    fn copy(
         &self,
         source: &[u8],
         header: &Header,
+        lossless: Lossless,
         limits: &Limits,
     ) -> Result<Option<(Rendition, bool)>, Error> {
         decode::check_scans(source, header, limits)?;
-        // Coefficients stay as they are stored, so the tag has to say how they are turned.
-        let orientation = match self.derivative.request.rotation {
-            Rotation::AsStored => exif::UPRIGHT,
-            Rotation::Turn { .. } => header.orientation,
+        // Coefficients that stay as they are stored need a tag to say how they are turned.
+        let ((width, height), orientation) = match (lossless, &self.derivative.request.rotation) {
+            (Lossless::Turned { .. }, _) => (self.plan.output, exif::UPRIGHT),
+            (_, Rotation::AsStored) => ((header.width, header.height), exif::UPRIGHT),
+            (_, Rotation::Turn { .. }) => ((header.width, header.height), header.orientation),
         };
         let exif = metadata::block(source, header, self.derivative.options.metadata, orientation)?;
-        let copied = lossless::gray(source, header, exif.as_deref(), limits.on_truncated)?;
-        Ok(copied.map(|copied| (self.rendition(header.width, header.height, copied.bytes), copied.truncated)))
+        let copied = lossless::copy(source, header, lossless, self.plan.turn, exif.as_deref(), limits)?;
+        Ok(copied.map(|copied| (self.rendition(width, height, copied.bytes), copied.truncated)))
     }
 
     /// Resize, rotate, quality, flatten, encode.
@@ -133,20 +138,23 @@ impl Work<'_> {
         canvas: &mut Canvas,
         later: &[Work<'_>],
         exif: Option<&[u8]>,
+        limits: &Limits,
     ) -> Result<Rendition, Error> {
         let Self { plan, derivative, .. } = self;
         let pixels = canvas.draw(plan, later)?;
+        limits.check_time()?;
         let pixels = ops::turn::turn(pixels, plan.turn);
         let pixels = match plan.degrees {
-            Some(degrees) => ops::rotate::rotate(&pixels, degrees, plan.output.0, plan.output.1),
+            Some(degrees) => ops::rotate::rotate(&pixels, degrees, plan.output, limits)?,
             None => pixels,
         };
-        let pixels = self.with_quality(pixels);
+        let pixels = self.with_quality(pixels, limits)?;
+        limits.check_time()?;
         let bytes = encode::encode(&pixels, derivative.request.format, &derivative.options, exif)?;
         Ok(self.rendition(pixels.width, pixels.height, bytes))
     }
 
-    fn with_quality(&self, pixels: Pixels) -> Pixels {
+    fn with_quality(&self, pixels: Pixels, limits: &Limits) -> Result<Pixels, Error> {
         let method = self.derivative.gray_method();
         let quality = self.derivative.request.quality;
         // Diffusing error needs every pixel seen, so a dithered one has no alpha in any format.
@@ -158,16 +166,17 @@ impl Work<'_> {
             background = ops::flatten::without_colour(background, method);
         }
         if let Quality::Crisp { radius, amount, median } = quality {
-            pixels = ops::crisp::crisp(pixels, radius.to_f64(), amount.to_f64(), median.to_f64());
+            let (radius, amount, median) = (radius.to_f64(), amount.to_f64(), median.to_f64());
+            pixels = ops::crisp::crisp(pixels, radius, amount, median, limits)?;
         }
         if flatten {
             pixels = ops::flatten::flatten(pixels, background);
         }
-        match quality {
+        Ok(match quality {
             Quality::Bitonal => ops::bitonal::bitonal(pixels),
             Quality::Dither => ops::dither::dither(pixels),
             _ => pixels,
-        }
+        })
     }
 
     fn rendition(&self, width: u32, height: u32, bytes: Vec<u8>) -> Rendition {

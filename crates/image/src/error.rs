@@ -23,6 +23,12 @@ pub enum ErrorKind {
     UnsupportedFormat,
     /// The source, or what was asked of it, has more pixels than [`Limits`](crate::Limits) allow.
     TooManyPixels,
+    /// The source has more bytes than [`Limits`](crate::Limits) allow.
+    TooManyBytes,
+    /// The source is an animation of more frames than [`Limits`](crate::Limits) allow.
+    TooManyFrames,
+    /// The work was not done by the deadline that [`Limits`](crate::Limits) set.
+    Timeout,
     /// The file ends before its image does.
     Truncated,
     /// The file breaks the rules of its format.
@@ -44,6 +50,9 @@ impl ErrorKind {
             ErrorKind::NotAnImage => "not_an_image",
             ErrorKind::UnsupportedFormat => "unsupported_format",
             ErrorKind::TooManyPixels => "too_many_pixels",
+            ErrorKind::TooManyBytes => "too_large",
+            ErrorKind::TooManyFrames => "too_many_frames",
+            ErrorKind::Timeout => "timeout",
             ErrorKind::Truncated => "truncated",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::BadRequest => "bad_request",
@@ -74,6 +83,10 @@ impl Error {
     pub(crate) fn in_derivative(mut self, label: &str) -> Self {
         self.message = format!("derivative “{label}”: {}", self.message);
         self
+    }
+
+    pub(crate) fn timeout() -> Self {
+        Self::new(ErrorKind::Timeout, "the image took longer than the time that it was given")
     }
 
     pub(crate) fn truncated(message: impl Into<String>) -> Self {

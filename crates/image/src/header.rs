@@ -27,6 +27,11 @@ pub(crate) struct JpegTraits {
     pub progressive: bool,
     /// Grey, or YCbCr whose Y is at full size: Y alone can be decoded, or copied as it is.
     pub luma_stands_alone: bool,
+    /// Grey or YCbCr: colours that any reader takes for what they are, so that all components can be copied.
+    pub colours_stand_alone: bool,
+    /// Width and height in pixels of the blocks of all components that lie over each other: only whole ones can be
+    /// turned as they are.
+    pub unit: (u32, u32),
     /// Bytes that all coefficients take in memory.
     pub coefficient_bytes: u64,
 }

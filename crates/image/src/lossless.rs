@@ -1,19 +1,31 @@
-//! Grey without loss: a JPEG's luma, coefficient for coefficient, never decoded to pixels.
+//! A JPEG made of another's coefficients, never decoded to pixels: its luma alone, all of it, or either turned.
 //!
-//! What `jpegtran -copy none -grayscale -optimize` does. Since pixels cannot be turned here, an orientation is kept,
-//! which makes it the one piece of metadata that goes with an image that is stripped of all other.
+//! What `jpegtran -copy none -optimize` does, with `-grayscale` and `-perfect -rotate` and the like. Where it is not
+//! turned, the orientation is kept, which makes it the one piece of metadata that goes with an image that is stripped
+//! of all other. With colours goes the profile that they mean something by.
 
 use crate::error::Error;
+use crate::exif::{self, Turn};
 use crate::header::Header;
-use crate::jpeg::{self, Copied};
-use crate::limits::OnTruncated;
+use crate::jpeg::{self, Copied, Turning};
+use crate::limits::Limits;
+use crate::plan::Lossless;
 
-/// The grey JPEG with this EXIF block, or `None` if this source's luma is not the whole grey image after all.
-pub(crate) fn gray(
+/// The JPEG with this EXIF block, or `None` if this source's coefficients do not lend themselves to it after all.
+pub(crate) fn copy(
     source: &[u8],
     header: &Header,
+    lossless: Lossless,
+    turn: Turn,
     exif: Option<&[u8]>,
-    on_truncated: OnTruncated,
+    limits: &Limits,
 ) -> Result<Option<Copied>, Error> {
-    jpeg::luma_only(source, (header.width, header.height), exif, on_truncated)
+    let size = (header.width, header.height);
+    let (turn, gray) = match lossless {
+        Lossless::Tagged { gray: true } => return jpeg::luma_only(source, size, exif, limits),
+        Lossless::Tagged { gray } => (Turn::upright(exif::UPRIGHT), gray),
+        Lossless::Turned { gray } => (turn, gray),
+    };
+    let icc = if gray { None } else { jpeg::walk(source)?.icc_profile() };
+    jpeg::turned(source, size, &Turning { turn, gray, icc: icc.as_deref(), exif }, limits)
 }

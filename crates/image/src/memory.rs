@@ -3,7 +3,7 @@
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::smart_crop::LONGEST;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Lossless, Plan};
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe};
 
 /// Peak bytes that [`derive`](crate::derive) allocates for this source and recipe, the source's own bytes not counted:
@@ -21,18 +21,23 @@ pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
         // One that cannot be made costs nothing.
         .filter_map(|derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative)));
     let (copied, drawn): (Vec<_>, Vec<_>) =
-        planned.partition(|(plan, derivative)| plan.is_lossless_gray(header, derivative));
+        planned.partition(|(plan, derivative)| plan.lossless(header, derivative).is_some());
 
-    let copying = if copied.is_empty() { 0 } else { copy_bytes(header) };
+    let copying = copied.iter().filter_map(|(plan, derivative)| plan.lossless(header, derivative));
+    let copying = copying.map(|lossless| copy_bytes(header, lossless)).max().unwrap_or(0);
     let drawing =
         if drawn.is_empty() { 0 } else { decode_bytes(header, &drawn) + render_bytes(header, &drawn) };
     let kept: u64 = copied.iter().chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
     FIXED + copying.max(drawing) + kept
 }
 
-/// All coefficients.
-fn copy_bytes(header: &Header) -> u64 {
-    header.jpeg.as_ref().map_or(0, |jpeg| jpeg.coefficient_bytes)
+/// All coefficients, and those of the turned image beside them.
+fn copy_bytes(header: &Header, lossless: Lossless) -> u64 {
+    let coefficients = header.jpeg.as_ref().map_or(0, |jpeg| jpeg.coefficient_bytes);
+    match lossless {
+        Lossless::Tagged { .. } => coefficients,
+        Lossless::Turned { .. } => 2 * coefficients,
+    }
 }
 
 /// The decoded pixels and what is needed beside them while decoding.

@@ -24,6 +24,16 @@ pub enum SourceFormat {
     Svg,
     Psd,
     Eps,
+    CanonRaw2,
+    CanonRaw3,
+    FujiRaw,
+    OlympusRaw,
+    PanasonicRaw,
+    Gimp,
+    OpenExr,
+    Dpx,
+    Fits,
+    Dicom,
 }
 
 impl SourceFormat {
@@ -44,6 +54,16 @@ impl SourceFormat {
             SourceFormat::Svg => "SVG",
             SourceFormat::Psd => "PSD",
             SourceFormat::Eps => "EPS",
+            SourceFormat::CanonRaw2 => "Canon raw (CR2)",
+            SourceFormat::CanonRaw3 => "Canon raw (CR3)",
+            SourceFormat::FujiRaw => "Fujifilm raw (RAF)",
+            SourceFormat::OlympusRaw => "Olympus raw (ORF)",
+            SourceFormat::PanasonicRaw => "Panasonic raw (RW2)",
+            SourceFormat::Gimp => "GIMP (XCF)",
+            SourceFormat::OpenExr => "OpenEXR",
+            SourceFormat::Dpx => "DPX",
+            SourceFormat::Fits => "FITS",
+            SourceFormat::Dicom => "DICOM",
         }
     }
 
@@ -64,6 +84,16 @@ impl SourceFormat {
             SourceFormat::Svg => "svg",
             SourceFormat::Psd => "psd",
             SourceFormat::Eps => "eps",
+            SourceFormat::CanonRaw2 => "cr2",
+            SourceFormat::CanonRaw3 => "cr3",
+            SourceFormat::FujiRaw => "raf",
+            SourceFormat::OlympusRaw => "orf",
+            SourceFormat::PanasonicRaw => "rw2",
+            SourceFormat::Gimp => "xcf",
+            SourceFormat::OpenExr => "exr",
+            SourceFormat::Dpx => "dpx",
+            SourceFormat::Fits => "fits",
+            SourceFormat::Dicom => "dcm",
         }
     }
 
@@ -84,6 +114,16 @@ impl SourceFormat {
             SourceFormat::Svg => "image/svg+xml",
             SourceFormat::Psd => "image/vnd.adobe.photoshop",
             SourceFormat::Eps => "application/postscript",
+            SourceFormat::CanonRaw2 => "image/x-canon-cr2",
+            SourceFormat::CanonRaw3 => "image/x-canon-cr3",
+            SourceFormat::FujiRaw => "image/x-fuji-raf",
+            SourceFormat::OlympusRaw => "image/x-olympus-orf",
+            SourceFormat::PanasonicRaw => "image/x-panasonic-rw2",
+            SourceFormat::Gimp => "image/x-xcf",
+            SourceFormat::OpenExr => "image/x-exr",
+            SourceFormat::Dpx => "image/x-dpx",
+            SourceFormat::Fits => "image/fits",
+            SourceFormat::Dicom => "application/dicom",
         }
     }
 
@@ -104,7 +144,11 @@ impl fmt::Display for SourceFormat {
 /// here. Formats that are not decodable are told too, so that an error can name them.
 pub fn sniff(prefix: &[u8]) -> Option<SourceFormat> {
     let prefix = &prefix[..prefix.len().min(SNIFF_LEN)];
-    let magic: [(&[u8], SourceFormat); 14] = [
+    // A raw that says more of itself than that it is a TIFF.
+    if prefix.starts_with(b"II*\0") && prefix.get(8..10) == Some(b"CR") {
+        return Some(SourceFormat::CanonRaw2);
+    }
+    let magic: [(&[u8], SourceFormat); 25] = [
         (b"\xFF\xD8\xFF", SourceFormat::Jpeg),
         (b"\x89PNG\r\n\x1A\n", SourceFormat::Png),
         (b"GIF87a", SourceFormat::Gif),
@@ -119,12 +163,26 @@ pub fn sniff(prefix: &[u8]) -> Option<SourceFormat> {
         (b"8BPS", SourceFormat::Psd),
         (b"%!PS", SourceFormat::Eps),
         (b"\xC5\xD0\xD3\xC6", SourceFormat::Eps),
+        (b"FUJIFILMCCD-RAW ", SourceFormat::FujiRaw),
+        (b"IIRO", SourceFormat::OlympusRaw),
+        (b"IIRS", SourceFormat::OlympusRaw),
+        (b"MMOR", SourceFormat::OlympusRaw),
+        (b"IIU\0", SourceFormat::PanasonicRaw),
+        (b"gimp xcf ", SourceFormat::Gimp),
+        (b"\x76\x2F\x31\x01", SourceFormat::OpenExr),
+        (b"SDPX", SourceFormat::Dpx),
+        (b"XPDS", SourceFormat::Dpx),
+        (b"SIMPLE  =", SourceFormat::Fits),
+        (b"\0\0\0\x18ftypcrx ", SourceFormat::CanonRaw3),
     ];
     if let Some((_, format)) = magic.iter().find(|(magic, _)| prefix.starts_with(magic)) {
         return Some(*format);
     }
     if prefix.starts_with(b"RIFF") && prefix.get(8..12) == Some(b"WEBP") {
         return Some(SourceFormat::Webp);
+    }
+    if prefix.get(128..132) == Some(b"DICM") {
+        return Some(SourceFormat::Dicom);
     }
     if is_bmp(prefix) {
         return Some(SourceFormat::Bmp);
@@ -177,7 +235,11 @@ mod tests {
 
     #[test]
     fn knows_formats_by_their_first_bytes() {
-        let cases: [(&[u8], Option<SourceFormat>); 12] = [
+        let cases: [(&[u8], Option<SourceFormat>); 16] = [
+            (b"II*\0\x10\0\0\0CR\x02\0", Some(SourceFormat::CanonRaw2)),
+            (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", Some(SourceFormat::CanonRaw3)),
+            (b"FUJIFILMCCD-RAW 0201", Some(SourceFormat::FujiRaw)),
+            (b"IIU\0\x18\0\0\0", Some(SourceFormat::PanasonicRaw)),
             (b"\xFF\xD8\xFF\xE0", Some(SourceFormat::Jpeg)),
             (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", Some(SourceFormat::Png)),
             (b"RIFF\x10\0\0\0WEBPVP8 ", Some(SourceFormat::Webp)),

@@ -144,12 +144,50 @@ fn of_a_cut_jpeg_what_is_there_is_right_and_the_rest_is_grey() {
 }
 
 #[test]
+fn of_a_cut_png_or_gif_what_is_there_is_right_too() {
+    let accept = Limits { on_truncated: OnTruncated::Accept, ..Limits::default() };
+    let image = picture(160, 120);
+    let with_alpha: Vec<u8> = image.data.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 200]).collect();
+    let deep: Vec<u8> = image.data.iter().flat_map(|sample| [*sample, *sample]).collect();
+    let of = |color, depth, data: &[u8]| png_of(160, 120, color, depth, data, |_| {});
+    let sources = [
+        ("rgb png", png(&image), 3, Some(128)),
+        ("16-bit png", of(png::ColorType::Rgb, png::BitDepth::Sixteen, &deep), 3, Some(128)),
+        ("png with alpha", of(png::ColorType::Rgba, png::BitDepth::Eight, &with_alpha), 4, Some(0)),
+        ("gif", gif(&image), 4, Some(0)),
+    ];
+    for (name, whole, channels, missing) in sources {
+        let cut = &whole[..whole.len() * 2 / 3];
+        let mut renditions = Vec::new();
+        let made = derive(cut, &recipe("full/max/0/default.png"), &mut renditions, &accept).unwrap();
+        assert!(made.truncated, "{name}");
+        let (_, _, _, found) = read_png(&renditions[0].bytes);
+        let (_, _, color, expected) = pixels(&whole, "full/max/0/default.png");
+        let row =
+            |data: &[u8], y: usize, channels: usize| data[y * 160 * channels..][..160 * channels].to_vec();
+        let seen =
+            |row: Vec<u8>, n: usize| row.chunks_exact(n).flat_map(|p| p[..3].to_vec()).collect::<Vec<_>>();
+        for y in [0, 30, 50] {
+            let (found, expected) = (row(&found, y, channels), row(&expected, y, color.samples()));
+            assert_eq!(seen(found, channels), seen(expected, color.samples()), "{name}, row {y}");
+        }
+        let last = row(&found, 119, channels);
+        assert!(last.iter().all(|sample| Some(*sample) == missing), "{name}: {:?}", &last[..8]);
+        // Nothing of it is there, or all of it.
+        assert!(derive(&whole[..90], &recipe("full/max/0/default.png"), &mut Vec::new(), &accept).is_err());
+        let made = derive(&whole, &recipe("full/max/0/default.png"), &mut Vec::new(), &accept).unwrap();
+        assert!(!made.truncated, "{name}");
+    }
+}
+
+#[test]
 fn accepting_cut_files_lets_nothing_else_pass() {
     let limits = Limits { max_pixels: 1_000_000, on_truncated: OnTruncated::Accept, ..Limits::default() };
     for (name, source) in every_format(&picture(60, 44)) {
         let cut = &source[..source.len() * 2 / 3];
         let result = derive(cut, &demanding(), &mut Vec::new(), &limits);
-        assert_eq!(result.is_ok(), name.ends_with("jpeg"), "{name}");
+        let goes_on = name.ends_with("jpeg") || name == "png" || name == "gif";
+        assert_eq!(result.is_ok(), goes_on, "{name}: {:?}", result.err());
         // A JPEG whose headers are not whole has nothing to give.
         assert!(derive(&source[..60], &demanding(), &mut Vec::new(), &limits).is_err(), "{name}");
     }
@@ -176,4 +214,62 @@ fn sampling_factors_of_zero_are_named() {
     let error = probe(file).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("sampling factor"), "{error}");
+}
+
+#[test]
+fn limits_count_bytes_and_frames() {
+    let source = png(&picture(20, 20));
+    let limits = |max_bytes| Limits { max_bytes, ..Limits::default() };
+    let length = source.len() as u64;
+    assert!(derive(&source, &Recipe::gray(), &mut Vec::new(), &limits(length)).is_ok());
+    let error = derive(&source, &Recipe::gray(), &mut Vec::new(), &limits(length - 1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyBytes, "{error}");
+
+    let mut animation = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut animation, 2, 2, &[]).unwrap();
+    for shade in 0..5 {
+        encoder.write_frame(&gif::Frame::from_rgb(2, 2, &[shade; 12])).unwrap();
+    }
+    drop(encoder);
+    let limits = |max_frames| Limits { max_frames, ..Limits::default() };
+    assert!(derive(&animation, &Recipe::gray(), &mut Vec::new(), &limits(5)).is_ok());
+    let error = derive(&animation, &Recipe::gray(), &mut Vec::new(), &limits(4)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyFrames, "{error}");
+}
+
+#[test]
+fn nothing_is_made_past_the_deadline() {
+    let late = Limits { deadline: Some(Instant::now()), ..Limits::default() };
+    for (name, source) in every_format(&picture(60, 44)) {
+        let error = derive(&source, &demanding(), &mut Vec::new(), &late).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
+        let soon = Limits::default().within(Duration::from_secs(600));
+        assert!(derive(&source, &demanding(), &mut Vec::new(), &soon).is_ok(), "{name}");
+    }
+}
+
+/// Each of these takes seconds in a debug build where nothing stops it.
+#[test]
+fn the_deadline_is_seen_within_long_steps() {
+    let large = jpeg(&picture(3000, 2000), r#""progressive": true"#);
+    let scan = large.windows(2).rposition(|w| w == [0xFF, 0xDA]).unwrap();
+    let mut scans = large[..scan].to_vec();
+    for _ in 0..150 {
+        scans.extend(&large[scan..large.len() - 2]);
+    }
+    scans.extend([0xFF, 0xD9]);
+    let limits = Limits { on_truncated: OnTruncated::Accept, ..Limits::default() };
+    let cases = [
+        ("scans to pixels", &scans, "full/max/0/default.png"),
+        ("scans to coefficients", &scans, "full/max/0/gray.jpg"),
+        ("a blur", &large, "full/max/0/crisp:50,1,0.png"),
+        ("a median", &large, "full/max/0/crisp:0,0,10.png"),
+    ];
+    for (name, source, request) in cases {
+        let started = Instant::now();
+        let within = limits.within(Duration::from_millis(100));
+        let error = derive(source, &recipe(request), &mut Vec::new(), &within).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{name} took {:?}", started.elapsed());
+    }
 }

@@ -263,6 +263,8 @@ impl From<imgmill_image::Error> for Error {
             Image::NotAnImage => Kind::NotAnImage,
             Image::UnsupportedFormat | Image::UnsupportedOutput => Kind::UnsupportedFormat,
             Image::TooManyPixels => Kind::TooManyPixels,
+            Image::TooManyBytes | Image::TooManyFrames => Kind::TooLarge,
+            Image::Timeout => Kind::Timeout,
             Image::Truncated => Kind::Truncated,
             Image::Corrupt => Kind::Corrupt,
             Image::BadRequest => Kind::BadRequest,

@@ -4,9 +4,12 @@ use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
+use super::Decoded;
+use super::timed::Timed;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
 use crate::header::Header;
+use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
 
@@ -30,32 +33,45 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
     })
 }
 
-pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
-    check_complete(source)?;
+pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Decoded, Error> {
+    let truncated = match check_complete(source, limits) {
+        Err(e) if e.kind() == ErrorKind::Truncated && limits.accepts_truncated() => true,
+        complete => complete.map(|()| false)?,
+    };
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     // A frame may be larger than its canvas, but not by much that anyone would look at.
     let bytes = u64::from(header.width) * u64::from(header.height) * 4 * 2 + (1 << 20);
     options.set_memory_limit(NonZeroU64::new(bytes).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
-    let mut decoder = options.read_info(source).map_err(error)?;
-    let frame = decoder.read_next_frame().map_err(error)?;
+    let mut decoder = options.read_info(Timed::new(source, limits)).map_err(error)?;
+    let frame = decoder.next_frame_info().map_err(error)?;
     let frame = frame.ok_or_else(|| Error::corrupt("the GIF has no frame"))?;
+    let (left, top) = (usize::from(frame.left) * 4, usize::from(frame.top));
+    let (row, rows) = (usize::from(frame.width) * 4, usize::from(frame.height));
+    if row == 0 {
+        return Err(Error::corrupt("the GIF's first frame has no pixels"));
+    }
+    if (row * rows) as u64 > bytes {
+        return Err(error(DecodingError::MemoryLimit));
+    }
+    // Zero is transparent, which pixels behind a cut stay.
+    let mut pixels = vec![0; row * rows];
+    if let Err(failure) = decoder.read_into_buffer(&mut pixels) {
+        let nothing = pixels.iter().all(|sample| *sample == 0);
+        if !truncated || nothing {
+            return Err(error(failure));
+        }
+    }
 
     let mut canvas = Pixels::blank(header.width, header.height, Channels::Rgba);
     let stride = canvas.stride();
-    let left = usize::from(frame.left) * 4;
-    let frame_row = usize::from(frame.width) * 4;
-    if frame_row == 0 {
-        return Err(Error::corrupt("the GIF's first frame has no pixels"));
-    }
-    let rows = canvas.data.chunks_exact_mut(stride).skip(frame.top.into());
-    for (to, from) in rows.zip(frame.buffer.chunks_exact(frame_row)) {
+    for (to, from) in canvas.data.chunks_exact_mut(stride).skip(top).zip(pixels.chunks_exact(row)) {
         if let Some(to) = to.get_mut(left..) {
             let shared = to.len().min(from.len());
             to[..shared].copy_from_slice(&from[..shared]);
         }
     }
-    Ok(without_needless_alpha(canvas))
+    Ok(Decoded { pixels: without_needless_alpha(canvas), eighths: 8, truncated })
 }
 
 /// Most GIFs are opaque; three channels are less to carry.
@@ -66,7 +82,7 @@ fn without_needless_alpha(canvas: Pixels) -> Pixels {
 
 /// Walks the blocks to the trailer without unpacking them (GIF89a, appendix A). A file cut between two blocks is let
 /// through: writers exist that leave the trailer out, and no pixel is missing.
-fn check_complete(source: &[u8]) -> Result<(), Error> {
+fn check_complete(source: &[u8], limits: &Limits) -> Result<(), Error> {
     let cut = || Error::truncated("the GIF ends before its image does");
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let flags = *source.get(10).ok_or_else(cut)?;
@@ -82,6 +98,7 @@ fn check_complete(source: &[u8]) -> Result<(), Error> {
                 // Descriptor, its colour table, the code size.
                 at += 10 + table(flags) + 1;
                 frames += 1;
+                limits.check_frames(frames)?;
             }
             // The trailer, or junk that the decoder will judge.
             Some(_) => return Ok(()),

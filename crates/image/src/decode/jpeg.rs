@@ -21,6 +21,8 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         jpeg: Some(JpegTraits {
             progressive: frame.progressive,
             luma_stands_alone: frame.luma_stands_alone(),
+            colours_stand_alone: matches!(frame.model, Model::Gray | Model::YCbCr),
+            unit: frame.unit(),
             coefficient_bytes: frame.coefficient_bytes(),
         }),
     })
@@ -40,7 +42,7 @@ pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
     check_scans(source, header, limits)?;
     let frame = jpeg::walk(source)?;
     let size = (frame.width, frame.height);
-    let read = |colour| jpeg::decode(source, size, need.eighths, colour, limits.on_truncated);
+    let read = |colour| jpeg::decode(source, size, need.eighths, colour, limits);
     let gray = frame.model == Model::Gray || (need.luma_only && frame.model == Model::YCbCr);
     let (pixels, truncated) = match frame.model {
         _ if gray => {

@@ -1,13 +1,15 @@
 //! From a file's bytes to pixels: one file a format, each with its header reader and its decoder.
 //!
 //! A decoder answers with 8-bit sRGB pixels as stored, not yet oriented. It is called after the limits were checked
-//! against its header, and says [`Truncated`](crate::ErrorKind::Truncated) where the file ends before its pixels do; only JPEG's can go on then.
+//! against its header, and says [`Truncated`](crate::ErrorKind::Truncated) where the file ends before its pixels do, unless the limits accept that
+//! and the format's pixels come in an order that makes those before the cut an image: JPEG, PNG, GIF.
 
 mod bmp;
 mod gif;
 mod jpeg;
 mod png;
 mod tiff;
+mod timed;
 mod webp;
 
 use std::borrow::Cow;
@@ -54,15 +56,18 @@ pub(crate) fn header(format: SourceFormat, source: &[u8]) -> Result<Header, Erro
 /// Decodes the image that `header` was read from.
 pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {
     let full = |pixels| Decoded { pixels, eighths: 8, truncated: false };
-    match header.format {
+    let decoded = match header.format {
         SourceFormat::Jpeg => jpeg::decode(source, header, need, limits),
-        SourceFormat::Png => png::decode(source, header).map(full),
-        SourceFormat::Gif => gif::decode(source, header).map(full),
-        SourceFormat::Webp => webp::decode(source, header).map(full),
+        SourceFormat::Png => png::decode(source, header, limits),
+        SourceFormat::Gif => gif::decode(source, header, limits),
+        SourceFormat::Webp => webp::decode(source, header, limits).map(full),
         SourceFormat::Tiff => tiff::decode(source, header).map(full),
         SourceFormat::Bmp => bmp::decode(source, header).map(full),
         other => Err(Error::unsupported(format!("the format {other} is not supported"))),
-    }
+    };
+    // A decoder that was stopped says so in words of its own.
+    limits.check_time()?;
+    decoded
 }
 
 /// The EXIF block of a source, if it has one. A TIFF is one itself.

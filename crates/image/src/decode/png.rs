@@ -2,12 +2,15 @@
 
 use std::io::Cursor;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Reader, Transformations};
+use png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Transformations, splat_interlaced_row};
 
+use super::Decoded;
+use super::timed::Timed;
 use crate::color;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
 use crate::header::Header;
+use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
 
@@ -40,17 +43,21 @@ pub(super) fn exif(source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     Ok(reader.info().exif_metadata.as_ref().map(|block| block.to_vec()))
 }
 
-pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
+pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Decoded, Error> {
     let row = header.width as usize * usize::from(header.channels) * usize::from(header.bits / 8);
-    let mut reader = open(source, CHUNK_BYTES + 4 * row)?;
+    let mut reader = open_within(source, CHUNK_BYTES + 4 * row, limits)?;
+    limits.check_frames(reader.info().animation_control.map_or(1, |control| control.num_frames))?;
     let size = reader.output_buffer_size().ok_or_else(too_large)?;
     let mut data = vec![0; size];
-    reader.next_frame(&mut data).map_err(error)?;
-    let (color, depth) = reader.output_color_type();
-    let profile = profile(reader.info());
+    let mut reached = 0;
     // Reads on to IEND, so that a file cut after its last pixel is noticed too.
-    reader.finish().map_err(error)?;
-
+    let read =
+        rows(&mut reader, &mut data, &mut reached, limits).and_then(|()| reader.finish().map_err(error));
+    let truncated = match read {
+        Err(e) if e.kind() == ErrorKind::Truncated && limits.accepts_truncated() && reached > 0 => true,
+        read => read.map(|()| false)?,
+    };
+    let (color, depth) = reader.output_color_type();
     let channels = match color {
         ColorType::Grayscale => Channels::Gray,
         ColorType::GrayscaleAlpha => Channels::GrayAlpha,
@@ -58,16 +65,56 @@ pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
         ColorType::Rgba => Channels::Rgba,
         ColorType::Indexed => return Err(Error::corrupt("the PNG's palette could not be applied")),
     };
-    let data = if depth == BitDepth::Sixteen { to_8_bits(&data) } else { data };
+    let mut data = if depth == BitDepth::Sixteen { to_8_bits(&data) } else { data };
+    if truncated && channels.with_alpha() != channels {
+        let missing = reached * header.width as usize * channels.count();
+        data[missing..].fill(GREY);
+    }
     let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
-    if let Some(profile) = profile {
+    if let Some(profile) = profile(reader.info()) {
         color::to_srgb(&mut pixels, &profile);
     }
-    Ok(pixels)
+    Ok(Decoded { pixels, eighths: 8, truncated })
 }
 
-fn open(source: &[u8], bytes: usize) -> Result<Reader<Cursor<&[u8]>>, Error> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(source), png::Limits { bytes });
+/// What stands for a pixel that is missing.
+const GREY: u8 = 128;
+
+/// Reads all rows into `data`, and says how many of them have pixels even where it fails. Of an interlaced image each
+/// pass fills the pixels that the later ones have to come to.
+fn rows(reader: &mut Reader<'_>, data: &mut [u8], reached: &mut usize, limits: &Limits) -> Result<(), Error> {
+    let (width, height) = (reader.info().width, reader.info().height as usize);
+    let stride = reader.output_line_size(width).ok_or_else(too_large)?;
+    if !reader.info().interlaced {
+        for row in data.chunks_exact_mut(stride) {
+            limits.check_time()?;
+            reader.read_row(row).map_err(error)?;
+            *reached += 1;
+        }
+        return Ok(());
+    }
+    let (color, depth) = reader.output_color_type();
+    let bits = color.samples() as u8 * depth as u8;
+    while let Some(row) = reader.next_interlaced_row().map_err(error)? {
+        limits.check_time()?;
+        if let InterlaceInfo::Adam7(place) = row.interlace() {
+            splat_interlaced_row(data, stride, row.data(), place, bits);
+        }
+        // A row of the first pass stands for eight.
+        *reached = (*reached + 8).min(height);
+    }
+    Ok(())
+}
+
+type Reader<'a> = png::Reader<Timed<Cursor<&'a [u8]>>>;
+
+fn open(source: &[u8], bytes: usize) -> Result<Reader<'_>, Error> {
+    open_within(source, bytes, &Limits::DEFAULT)
+}
+
+fn open_within<'a>(source: &'a [u8], bytes: usize, limits: &Limits) -> Result<Reader<'a>, Error> {
+    let source = Timed::new(Cursor::new(source), limits);
+    let mut decoder = png::Decoder::new_with_limits(source, png::Limits { bytes });
     decoder.set_ignore_text_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     decoder.read_info().map_err(error)

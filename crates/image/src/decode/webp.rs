@@ -4,12 +4,16 @@ use std::io::Cursor;
 
 use image_webp::{DecodingError, WebPDecoder};
 
+use super::timed::Timed;
 use crate::color;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
 use crate::header::Header;
+use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
+
+type Decoder<'a> = WebPDecoder<Timed<Cursor<&'a [u8]>>>;
 
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
     let mut decoder = open(source)?;
@@ -30,9 +34,10 @@ pub(super) fn exif(source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     open(source)?.exif_metadata().map_err(error)
 }
 
-pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
+pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Pixels, Error> {
     check_complete(source)?;
-    let mut decoder = open(source)?;
+    let mut decoder = open_within(source, limits)?;
+    limits.check_frames(decoder.num_frames())?;
     let pixels = header.width as usize * header.height as usize;
     decoder.set_memory_limit(pixels.saturating_mul(16).saturating_add(1 << 20));
     let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
@@ -45,9 +50,13 @@ pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
     Ok(pixels)
 }
 
-fn open(source: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Error> {
+fn open(source: &[u8]) -> Result<Decoder<'_>, Error> {
+    open_within(source, &Limits::DEFAULT)
+}
+
+fn open_within<'a>(source: &'a [u8], limits: &Limits) -> Result<Decoder<'a>, Error> {
     // A cut file makes the decoder miss chunks; that it is cut says more.
-    WebPDecoder::new(Cursor::new(source))
+    WebPDecoder::new(Timed::new(Cursor::new(source), limits))
         .map_err(|e| check_complete(source).err().unwrap_or_else(|| error(e)))
 }
 

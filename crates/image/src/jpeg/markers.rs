@@ -64,6 +64,16 @@ impl Frame<'_> {
         columns * rows * blocks_each * 128
     }
 
+    /// Width and height in pixels of a minimum coded unit (ITU-T T.81 § A.2.4), as if all components were in one scan.
+    /// A single component's is one block, whatever its sampling factors.
+    pub(crate) fn unit(&self) -> (u32, u32) {
+        if self.sampling.len() == 1 {
+            return (8, 8);
+        }
+        let most = |side: fn(&(u8, u8)) -> u8| self.sampling.iter().map(side).max().map_or(1, u32::from);
+        (8 * most(|s| s.0), 8 * most(|s| s.1))
+    }
+
     /// Whether component 0 alone is the image in grey, at full size: grey, or YCbCr whose Y is not subsampled.
     pub(crate) fn luma_stands_alone(&self) -> bool {
         let full =

@@ -11,6 +11,8 @@
 //! Edges are continued outwards. Alpha is left as it is, where bild sharpens it too: half-transparent rims would get
 //! halos. The blur keeps fractions, where bild rounds twice.
 
+use crate::error::Error;
+use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 
 /// bild's factor between the radius that is given and the one it blurs with.
@@ -18,18 +20,24 @@ const WINDOW: f64 = 5.0;
 /// Where bild stops.
 const MOST_AMOUNT: f64 = 10.0;
 
-/// Sharpens, then takes medians.
-pub(crate) fn crisp(pixels: Pixels, radius: f64, amount: f64, median: f64) -> Pixels {
-    let sharp = unsharp(pixels, radius, amount.min(MOST_AMOUNT));
+/// Sharpens, then takes medians. How long that takes grows with radius and median, hence the deadline of `limits`.
+pub(crate) fn crisp(
+    pixels: Pixels,
+    radius: f64,
+    amount: f64,
+    median: f64,
+    limits: &Limits,
+) -> Result<Pixels, Error> {
+    let sharp = unsharp(pixels, radius, amount.min(MOST_AMOUNT), limits)?;
     let window = (2.0 * median + 1.5) as usize;
     if window < 2 {
-        return sharp;
+        return Ok(sharp);
     }
     match sharp.channels {
-        Channels::Gray => middles::<1>(&sharp, window, |[v]| v.into()),
-        Channels::GrayAlpha => middles::<2>(&sharp, window, |[v, _]| v.into()),
-        Channels::Rgb => middles::<3>(&sharp, window, |[r, g, b]| brightness(r, g, b)),
-        Channels::Rgba => middles::<4>(&sharp, window, |[r, g, b, _]| brightness(r, g, b)),
+        Channels::Gray => middles::<1>(&sharp, window, limits, |[v]| v.into()),
+        Channels::GrayAlpha => middles::<2>(&sharp, window, limits, |[v, _]| v.into()),
+        Channels::Rgb => middles::<3>(&sharp, window, limits, |[r, g, b]| brightness(r, g, b)),
+        Channels::Rgba => middles::<4>(&sharp, window, limits, |[r, g, b, _]| brightness(r, g, b)),
     }
 }
 
@@ -38,12 +46,12 @@ fn brightness(r: u8, g: u8, b: u8) -> u32 {
     3 * u32::from(r) + 6 * u32::from(g) + u32::from(b)
 }
 
-fn unsharp(mut pixels: Pixels, radius: f64, amount: f64) -> Pixels {
+fn unsharp(mut pixels: Pixels, radius: f64, amount: f64, limits: &Limits) -> Result<Pixels, Error> {
     let weights = gaussian(WINDOW * radius);
     if weights.len() < 2 || amount <= 0.0 {
-        return pixels;
+        return Ok(pixels);
     }
-    let blurred = blur(&pixels, &weights);
+    let blurred = blur(&pixels, &weights, limits)?;
     let amount = amount as f32;
     let samples = pixels.channels.count();
     let coloured = samples - usize::from(matches!(pixels.channels, Channels::GrayAlpha | Channels::Rgba));
@@ -54,7 +62,7 @@ fn unsharp(mut pixels: Pixels, radius: f64, amount: f64) -> Pixels {
             *sample = (value + (value - soft) * amount).round() as u8;
         }
     }
-    pixels
+    Ok(pixels)
 }
 
 /// Weights that add up to one, the middle one being that of the pixel itself.
@@ -69,12 +77,13 @@ fn gaussian(radius: f64) -> Vec<f32> {
 }
 
 /// All samples, blurred along the rows and then down the columns.
-fn blur(pixels: &Pixels, weights: &[f32]) -> Vec<f32> {
+fn blur(pixels: &Pixels, weights: &[f32], limits: &Limits) -> Result<Vec<f32>, Error> {
     let (samples, stride) = (pixels.channels.count(), pixels.stride());
     let reach = weights.len() / 2;
     let mut across = Vec::with_capacity(pixels.data.len());
     let mut padded = Vec::with_capacity(stride + 2 * reach * samples);
     for row in pixels.rows() {
+        limits.check_time()?;
         padded.clear();
         (0..reach).for_each(|_| padded.extend_from_slice(&row[..samples]));
         padded.extend_from_slice(row);
@@ -88,12 +97,13 @@ fn blur(pixels: &Pixels, weights: &[f32]) -> Vec<f32> {
     let last = pixels.height as usize - 1;
     let mut down = vec![0.0; across.len()];
     for (y, row) in down.chunks_exact_mut(stride).enumerate() {
+        limits.check_time()?;
         for (n, weight) in weights.iter().enumerate() {
             let from = (y + n).saturating_sub(reach).min(last);
             add(row, &across[from * stride..][..stride], *weight, |v| *v);
         }
     }
-    down
+    Ok(down)
 }
 
 fn add<T>(sums: &mut [f32], samples: &[T], weight: f32, value: impl Fn(&T) -> f32) {
@@ -103,7 +113,12 @@ fn add<T>(sums: &mut [f32], samples: &[T], weight: f32, value: impl Fn(&T) -> f3
 }
 
 /// Each pixel replaced by the middle one, by `rank`, of the `window` × `window` around it.
-fn middles<const N: usize>(pixels: &Pixels, window: usize, rank: impl Fn([u8; N]) -> u32) -> Pixels {
+fn middles<const N: usize>(
+    pixels: &Pixels,
+    window: usize,
+    limits: &Limits,
+    rank: impl Fn([u8; N]) -> u32,
+) -> Result<Pixels, Error> {
     let (width, height) = (pixels.width as usize, pixels.height as usize);
     let (from, _) = pixels.data.as_chunks::<N>();
     let mut data = Vec::with_capacity(pixels.data.len());
@@ -111,6 +126,8 @@ fn middles<const N: usize>(pixels: &Pixels, window: usize, rank: impl Fn([u8; N]
     let inside = |at: usize, n: usize, side: usize| (at + n).saturating_sub(window / 2).min(side - 1);
     for y in 0..height {
         for x in 0..width {
+            // A window may be as large as the image, so a row would be too long to wait for.
+            limits.check_time()?;
             around.clear();
             for row in (0..window).map(|n| inside(y, n, height)) {
                 let row = &from[row * width..][..width];
@@ -122,12 +139,16 @@ fn middles<const N: usize>(pixels: &Pixels, window: usize, rank: impl Fn([u8; N]
             data.extend_from_slice(middle.as_slice());
         }
     }
-    Pixels { width: pixels.width, height: pixels.height, channels: pixels.channels, data }
+    Ok(Pixels { width: pixels.width, height: pixels.height, channels: pixels.channels, data })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn crisp(pixels: Pixels, radius: f64, amount: f64, median: f64) -> Pixels {
+        super::crisp(pixels, radius, amount, median, &Limits::DEFAULT).unwrap()
+    }
 
     fn gray(width: u32, data: Vec<u8>) -> Pixels {
         Pixels { width, height: data.len() as u32 / width, channels: Channels::Gray, data }

@@ -1,27 +1,40 @@
 //! Turning by any angle: bilinear, on a canvas that holds all of it, with nothing (alpha 0) in the corners.
 
+use crate::error::Error;
+use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 
 /// Turns clockwise about the centre onto a canvas of `width` × `height`. The result has alpha.
-pub(crate) fn rotate(pixels: &Pixels, degrees: f64, width: u32, height: u32) -> Pixels {
+pub(crate) fn rotate(
+    pixels: &Pixels,
+    degrees: f64,
+    size: (u32, u32),
+    limits: &Limits,
+) -> Result<Pixels, Error> {
     match pixels.channels {
         Channels::Gray => {
-            rotated::<2>(&pixels.map(Channels::GrayAlpha, |[v]| [v, 255]), degrees, width, height)
+            rotated::<2>(&pixels.map(Channels::GrayAlpha, |[v]| [v, 255]), degrees, size, limits)
         }
-        Channels::GrayAlpha => rotated::<2>(pixels, degrees, width, height),
+        Channels::GrayAlpha => rotated::<2>(pixels, degrees, size, limits),
         Channels::Rgb => {
-            rotated::<4>(&pixels.map(Channels::Rgba, |[r, g, b]| [r, g, b, 255]), degrees, width, height)
+            rotated::<4>(&pixels.map(Channels::Rgba, |[r, g, b]| [r, g, b, 255]), degrees, size, limits)
         }
-        Channels::Rgba => rotated::<4>(pixels, degrees, width, height),
+        Channels::Rgba => rotated::<4>(pixels, degrees, size, limits),
     }
 }
 
-fn rotated<const N: usize>(pixels: &Pixels, degrees: f64, width: u32, height: u32) -> Pixels {
+fn rotated<const N: usize>(
+    pixels: &Pixels,
+    degrees: f64,
+    (width, height): (u32, u32),
+    limits: &Limits,
+) -> Result<Pixels, Error> {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let centre = |side: u32| f64::from(side) / 2.0;
     let mut canvas = Pixels::blank(width, height, pixels.channels);
     let (to, _) = canvas.data.as_chunks_mut::<N>();
     for (y, row) in to.chunks_exact_mut(width as usize).enumerate() {
+        limits.check_time()?;
         let down = y as f64 + 0.5 - centre(height);
         for (x, pixel) in row.iter_mut().enumerate() {
             let right = x as f64 + 0.5 - centre(width);
@@ -31,7 +44,7 @@ fn rotated<const N: usize>(pixels: &Pixels, degrees: f64, width: u32, height: u3
             *pixel = blend(pixels, from_x, from_y);
         }
     }
-    canvas
+    Ok(canvas)
 }
 
 /// The four pixels around a point, weighted by nearness and by their alpha; outside the image there is none.
@@ -74,7 +87,7 @@ mod tests {
     #[test]
     fn a_quarter_is_exact() {
         let source = Pixels { width: 3, height: 2, channels: Channels::Gray, data: b"abcdef".to_vec() };
-        let turned = rotate(&source, 90.0, 2, 3);
+        let turned = rotate(&source, 90.0, (2, 3), &Limits::DEFAULT).unwrap();
         let letters: Vec<u8> = turned.data.chunks_exact(2).map(|pixel| pixel[0]).collect();
         assert_eq!(letters, b"daebfc");
         assert!(turned.data.chunks_exact(2).all(|pixel| pixel[1] == 255));
@@ -83,7 +96,7 @@ mod tests {
     #[test]
     fn corners_are_empty_and_the_middle_is_not() {
         let source = Pixels { width: 40, height: 40, channels: Channels::Rgb, data: vec![200; 40 * 40 * 3] };
-        let turned = rotate(&source, 45.0, 57, 57);
+        let turned = rotate(&source, 45.0, (57, 57), &Limits::DEFAULT).unwrap();
         let at = |x: usize, y: usize| &turned.data[(y * 57 + x) * 4..][..4];
         assert_eq!(at(0, 0), [0, 0, 0, 0]);
         assert_eq!(at(28, 28), [200, 200, 200, 255]);

@@ -104,27 +104,62 @@ impl Plan {
         [1, 2, 4].into_iter().find(|eighths| enough(*eighths)).unwrap_or(8)
     }
 
-    /// Whether this is the source's Y component as it is, so that a JPEG's coefficients can be copied.
-    pub(crate) fn is_lossless_gray(&self, header: &Header, derivative: &Derivative) -> bool {
-        let Some(jpeg) = &header.jpeg else { return false };
+    /// How a JPEG's coefficients can be copied for this derivative, where they can.
+    ///
+    /// Grey by luma always is, unless it has to be turned beyond its orientation. All else, and any turn, is only where
+    /// the recipe asks for it by `lossless`. Blocks that are not whole at an edge cannot be turned: then the
+    /// orientation stays a tag, and any other turn takes pixels.
+    pub(crate) fn lossless(&self, header: &Header, derivative: &Derivative) -> Option<Lossless> {
+        let jpeg = header.jpeg.as_ref()?;
         let options = &derivative.options;
         let upright = match derivative.request.rotation {
             Rotation::AsStored => Turn::upright(exif::UPRIGHT),
             Rotation::Turn { .. } => Turn::upright(header.orientation),
         };
+        let gray =
+            derivative.request.quality == Quality::Gray && derivative.gray_method() == GrayMethod::Luma;
+        let colour = matches!(derivative.request.quality, Quality::Default | Quality::Color);
+        let copies =
+            (gray && jpeg.luma_stands_alone) || (colour && options.lossless && jpeg.colours_stand_alone);
         let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
-        jpeg.luma_stands_alone
-            && whole
+        let as_it_is = whole
             && self.is_unscaled()
-            && self.turn == upright
             && self.degrees.is_none()
-            && derivative.request.quality == Quality::Gray
-            && derivative.gray_method() == GrayMethod::Luma
             && derivative.request.format == OutputFormat::Jpg
             && options.q.is_none()
             && options.effort.is_none()
             && options.dpi.is_none()
-            && !options.progressive
+            && !options.progressive;
+        if !copies || !as_it_is {
+            return None;
+        }
+        let unit = if gray { (8, 8) } else { jpeg.unit };
+        let is_turned = self.turn != Turn::upright(exif::UPRIGHT);
+        if is_turned && options.lossless && turns_whole_blocks(self.turn, header, unit) {
+            return Some(Lossless::Turned { gray });
+        }
+        (self.turn == upright).then_some(Lossless::Tagged { gray })
+    }
+}
+
+/// How a JPEG is made of another's coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lossless {
+    /// They stay where they are, and a tag says how they are shown upright.
+    Tagged { gray: bool },
+    /// They are turned.
+    Turned { gray: bool },
+}
+
+/// Whether the blocks that a turn moves away from an edge are all whole: a block that is partly beyond the right or the
+/// lower edge may only stay there.
+fn turns_whole_blocks(turn: Turn, header: &Header, unit: (u32, u32)) -> bool {
+    let (across, down) = (header.width.is_multiple_of(unit.0), header.height.is_multiple_of(unit.1));
+    match (turn.mirror, turn.quarters % 4) {
+        (false, 0) | (true, 3) => true,
+        (true, 0) | (false, 3) => across,
+        (true, 2) | (false, 1) => down,
+        _ => across && down,
     }
 }
 

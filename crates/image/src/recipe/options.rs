@@ -12,7 +12,10 @@ pub struct EncoderOptions {
     pub q: Option<u8>,
     /// `progressive`: a progressive JPEG. Default: no.
     pub progressive: bool,
-    /// `lossless`: lossless WebP. Default: no.
+    /// `lossless`: lossless WebP; for jpg, a JPEG that is asked for whole (`full/max`, in quarter turns, mirrored or not,
+    /// as it is or in grey by luma) is made of its source's coefficients, never decoded. Where its blocks are not whole
+    /// at an edge that is turned away (the side is no multiple of 8, or 16 where colour has half the resolution), an
+    /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Default: no.
     pub lossless: bool,
     /// `effort`: 0 (fast) to 10 (small), for jpg, png and webp. Default: what is fast at a fair size.
     pub effort: Option<u8>,
@@ -77,7 +80,7 @@ impl EncoderOptions {
         let given: [(&str, bool, &[OutputFormat]); 9] = [
             ("q", self.q.is_some(), &[Jpg, Webp]),
             ("progressive", self.progressive, &[Jpg]),
-            ("lossless", self.lossless, &[Webp]),
+            ("lossless", self.lossless, &[Jpg, Webp]),
             ("effort", self.effort.is_some(), &[Jpg, Png, Webp]),
             ("background", self.background.is_some(), &[Jpg]),
             ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp]),

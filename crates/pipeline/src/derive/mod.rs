@@ -94,7 +94,12 @@ impl Deriver {
         let pool = pool::Pool::new(limits.threads).map_err(|error| {
             Error::new(Stage::Derive, Kind::Internal, "no thread could be started").caused_by(error)
         })?;
-        let of_image = imgmill_image::Limits { max_pixels: limits.max_pixels, ..Default::default() };
+        // Bytes were counted as they came.
+        let of_image = imgmill_image::Limits {
+            max_bytes: u64::MAX,
+            max_pixels: limits.max_pixels,
+            ..Default::default()
+        };
         let bounds = Bounds { time: limits.job_timeout, output: limits.max_output };
         Ok(Deriver {
             recipe,

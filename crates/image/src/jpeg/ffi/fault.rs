@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
 
 use mozjpeg_sys as sys;
 
@@ -43,11 +44,50 @@ pub(super) fn error_manager(on_truncated: OnTruncated) -> sys::jpeg_error_mgr {
 pub(super) fn guarded<T>(calls: impl FnOnce() -> T) -> Result<T, Error> {
     // The codec that an unwound call leaves half-done is only ever destroyed afterwards, which libjpeg allows.
     catch_unwind(AssertUnwindSafe(calls)).map_err(|payload: Box<dyn Any + Send>| {
+        if payload.is::<Late>() {
+            return Error::timeout();
+        }
         match payload.downcast::<Fault>() {
             Ok(fault) => fault.into_error(),
             Err(unknown) => resume_unwind(unknown),
         }
     })
+}
+
+/// What is raised once a deadline has passed.
+struct Late;
+
+/// A progress monitor, which libjpeg calls for every few rows of every pass, with its deadline right behind it.
+#[repr(C)]
+pub(super) struct Clock {
+    manager: sys::jpeg_progress_mgr,
+    deadline: Instant,
+}
+
+impl Clock {
+    pub(super) fn new(deadline: Instant) -> Self {
+        let manager = sys::jpeg_progress_mgr {
+            progress_monitor: Some(look_at_the_clock),
+            pass_counter: 0,
+            pass_limit: 0,
+            completed_passes: 0,
+            total_passes: 0,
+        };
+        Self { manager, deadline }
+    }
+
+    /// What a codec object's `progress` is set to. The pointer is to the whole clock, which must outlive the object.
+    pub(super) fn pointer(this: *mut Self) -> *mut sys::jpeg_progress_mgr {
+        this.cast()
+    }
+}
+
+unsafe extern "C-unwind" fn look_at_the_clock(cinfo: &mut sys::jpeg_common_struct) {
+    // SAFETY: `progress` was made by `Clock::pointer`, so it points to a whole clock (`repr(C)`, the manager first).
+    let deadline = unsafe { (*cinfo.progress.cast::<Clock>()).deadline };
+    if Instant::now() >= deadline {
+        resume_unwind(Box::new(Late));
+    }
 }
 
 unsafe extern "C-unwind" fn error_exit(cinfo: &mut sys::jpeg_common_struct) {

@@ -12,8 +12,10 @@
 mod fault;
 mod reader;
 mod transcode;
+mod turn;
 mod writer;
 
 pub(crate) use reader::{Colour, Scaled, decode};
 pub(crate) use transcode::{Copied, luma_only};
+pub(crate) use turn::{Turning, turned};
 pub(crate) use writer::{Encoding, encode};

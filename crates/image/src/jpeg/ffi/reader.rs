@@ -5,9 +5,9 @@ use std::ptr::NonNull;
 
 use mozjpeg_sys as sys;
 
-use super::fault::{error_manager, guarded};
+use super::fault::{Clock, error_manager, guarded};
 use crate::error::Error;
-use crate::limits::OnTruncated;
+use crate::limits::Limits;
 
 /// What the decoder is asked to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,9 @@ pub(crate) fn decode(
     size: (u32, u32),
     eighths: u8,
     colour: Colour,
-    on_truncated: OnTruncated,
+    limits: &Limits,
 ) -> Result<Scaled, Error> {
-    let mut reader = Reader::open(source, size, on_truncated)?;
+    let mut reader = Reader::open(source, size, limits)?;
     let cinfo = reader.cinfo();
     let decoded = guarded(move || {
         cinfo.scale_num = eighths.into();
@@ -97,23 +97,30 @@ pub(super) struct Reader<'a> {
 struct State {
     cinfo: sys::jpeg_decompress_struct,
     errors: sys::jpeg_error_mgr,
+    clock: Option<Clock>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the header, which must agree with the one that was read before.
-    pub(super) fn open(source: &'a [u8], size: (u32, u32), on_truncated: OnTruncated) -> Result<Self, Error> {
+    pub(super) fn open(source: &'a [u8], size: (u32, u32), limits: &Limits) -> Result<Self, Error> {
         // SAFETY: all-zero is a valid value: integers, raw pointers and optional functions, enums that have a zero.
         let cinfo = unsafe { std::mem::zeroed() };
-        let state = NonNull::from(Box::leak(Box::new(State { cinfo, errors: error_manager(on_truncated) })));
+        let (errors, clock) = (error_manager(limits.on_truncated), limits.deadline.map(Clock::new));
+        let state = NonNull::from(Box::leak(Box::new(State { cinfo, errors, clock })));
         let mut reader = Self { state, source: PhantomData };
         // SAFETY: `state` is live and stays where it is until `reader` is dropped.
         reader.cinfo().common.err = unsafe { &raw mut (*state.as_ptr()).errors };
         let length = source.len().try_into().map_err(|_| Error::unsupported("the JPEG is too long"))?;
+        // SAFETY: as above; the reference ends in this line, what stays is a pointer to the clock that was boxed.
+        let progress = unsafe { (*state.as_ptr()).clock.as_mut() }
+            .map_or(std::ptr::null_mut(), |clock| Clock::pointer(clock));
         let cinfo = reader.cinfo();
         guarded(move || {
             // SAFETY: `err` is set, the struct is the size that the binding says, and `source` outlives the reader.
             unsafe {
                 sys::jpeg_create_decompress(cinfo);
+                // Creating cleared it.
+                cinfo.common.progress = progress;
                 sys::jpeg_mem_src(cinfo, source.as_ptr(), length);
                 sys::jpeg_read_header(cinfo, 1);
             }

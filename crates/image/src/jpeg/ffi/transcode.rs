@@ -7,7 +7,7 @@ use super::fault::guarded;
 use super::reader::Reader;
 use super::writer::{APP1, Writer, exif_segment};
 use crate::error::Error;
-use crate::limits::OnTruncated;
+use crate::limits::Limits;
 
 /// A JPEG made of another's coefficients.
 pub(crate) struct Copied {
@@ -25,9 +25,9 @@ pub(crate) fn luma_only(
     source: &[u8],
     size: (u32, u32),
     exif: Option<&[u8]>,
-    on_truncated: OnTruncated,
+    limits: &Limits,
 ) -> Result<Option<Copied>, Error> {
-    let mut reader = Reader::open(source, size, on_truncated)?;
+    let mut reader = Reader::open(source, size, limits)?;
     let from = reader.cinfo();
     if !luma_stands_alone(from) {
         return Ok(None);

@@ -11,6 +11,8 @@ use crate::limits::OnTruncated;
 
 /// The marker that EXIF travels in.
 pub(super) const APP1: c_int = 0xE1;
+/// The marker that colour profiles travel in.
+pub(super) const APP2: c_int = 0xE2;
 
 /// An EXIF block as APP1 carries it.
 pub(super) fn exif_segment(block: &[u8]) -> Result<Vec<u8>, Error> {

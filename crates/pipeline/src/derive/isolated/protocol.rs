@@ -4,7 +4,7 @@
 //! the program reads an answer as a stranger's: what made it may have been taken over by an image.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imgmill_image::{Limits, OnTruncated};
 use serde::de::DeserializeOwned;
@@ -34,25 +34,44 @@ pub(super) struct Question {
     pub length: u64,
     /// The recipe, as a recipe file.
     pub recipe: String,
+    max_bytes: u64,
     max_pixels: u64,
     max_scans: u32,
+    max_frames: u32,
     accept_truncated: bool,
+    /// Until the deadline: a moment of one process's clock means nothing to another's.
+    time: Option<Duration>,
 }
 
 impl Question {
     pub fn new(task: Task, length: u64, recipe: String, limits: &Limits) -> Question {
         // Every field is named, so that a new one cannot be forgotten here.
-        let Limits { max_pixels, max_scans, on_truncated } = *limits;
+        let Limits { max_bytes, max_pixels, max_scans, max_frames, on_truncated, deadline } = *limits;
         let accept_truncated = on_truncated == OnTruncated::Accept;
-        Question { task, length, recipe, max_pixels, max_scans, accept_truncated }
+        let time = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Question {
+            task,
+            length,
+            recipe,
+            max_bytes,
+            max_pixels,
+            max_scans,
+            max_frames,
+            accept_truncated,
+            time,
+        }
     }
 
     pub fn limits(&self) -> Limits {
-        Limits {
+        let limits = Limits {
+            max_bytes: self.max_bytes,
             max_pixels: self.max_pixels,
             max_scans: self.max_scans,
+            max_frames: self.max_frames,
             on_truncated: if self.accept_truncated { OnTruncated::Accept } else { OnTruncated::Fail },
-        }
+            deadline: None,
+        };
+        self.time.map_or(limits, |time| limits.within(time))
     }
 }
 
