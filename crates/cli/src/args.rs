@@ -98,6 +98,9 @@ pub struct RecipeArguments {
     /// How colours become gray.
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = Gray::Luma)]
     pub gray: Gray,
+    /// Let ImageMagick read what imgmill does not: EPS, HEIC, PSD, camera raws. It must be on the PATH.
+    #[arg(long)]
+    pub delegates: bool,
 }
 
 /// How colours become gray.
@@ -180,6 +183,9 @@ pub struct LimitArguments {
     /// Pixels of one source, width × height.
     #[arg(long, value_name = "COUNT", default_value = "100M", value_parser = count)]
     pub max_pixels: u64,
+    /// What becomes of an image that breaks off (JPEG, PNG, GIF): it fails, or what is there of it is taken.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnTruncated::Fail)]
+    pub on_truncated: OnTruncated,
     /// Seconds until a connection stands.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub connect_timeout: std::time::Duration,
@@ -216,6 +222,15 @@ pub enum Isolate {
     None,
     /// In processes that are shut in, and replaced when one dies: for strangers' images.
     Process,
+}
+
+/// What becomes of an image that breaks off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnTruncated {
+    /// The row fails.
+    Fail,
+    /// Missing pixels become grey or transparent; the report says `truncated`, and the object gets a name of its own.
+    Accept,
 }
 
 #[derive(Debug, Args)]

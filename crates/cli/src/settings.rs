@@ -16,7 +16,8 @@ use imgmill_pipeline::store::PutSettings;
 use imgmill_systems::batch;
 
 use crate::args::{
-    AgainArguments, Gray, Isolate, LimitArguments, RecipeArguments, Revalidate, RunArguments, StoreArguments,
+    AgainArguments, Gray, Isolate, LimitArguments, OnTruncated, RecipeArguments, Revalidate, RunArguments,
+    StoreArguments,
 };
 
 const DEFAULT_STORE: &str = "outputs";
@@ -43,6 +44,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         freshness: freshness(&arguments.again),
         work_dir,
         keep: !arguments.store.discard,
+        delegates: arguments.recipe.delegates.then(|| environment.get("PATH").unwrap_or_default().into()),
         dry_run: arguments.dry_run,
         isolation: isolation(&arguments.limits)?,
         limits,
@@ -218,6 +220,10 @@ fn limits(arguments: &LimitArguments) -> Result<Limits, String> {
         retries: arguments.retries,
         max_bytes: arguments.max_bytes,
         max_pixels: arguments.max_pixels,
+        on_truncated: match arguments.on_truncated {
+            OnTruncated::Fail => imgmill_image::OnTruncated::Fail,
+            OnTruncated::Accept => imgmill_image::OnTruncated::Accept,
+        },
         connect_timeout: arguments.connect_timeout,
         idle_timeout: arguments.idle_timeout,
         fetch_timeout: arguments.fetch_timeout,

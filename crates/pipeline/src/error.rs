@@ -48,7 +48,7 @@ pub enum Kind {
     InvalidUrl,
     /// No connection could be made (refused, no such host, TLS).
     Connect,
-    /// A connect, idle or whole-download limit passed.
+    /// A connect, idle or whole-download limit passed, or the time for making an image.
     Timeout,
     /// The connection broke.
     Reset,
@@ -56,7 +56,7 @@ pub enum Kind {
     HttpStatus,
     /// More redirects than anyone means.
     RedirectLoop,
-    /// More bytes than `--max-bytes`.
+    /// More bytes than `--max-bytes`, or more frames than are stepped over.
     TooLarge,
     /// More pixels than `--max-pixels`.
     TooManyPixels,

@@ -2,7 +2,8 @@
 //!
 //! The identity of a rendition is SHA-256 over its source (which enters by its own SHA-256, so that it can
 //! be recomputed from a pointer without the bytes), the canonical derivative request and the version of
-//! the encoder settings. Output bytes do not enter: they may differ with the sizes made beside them.
+//! the encoder settings. Output bytes do not enter: they may differ with the sizes made beside them. What was made of
+//! a source that breaks off has an identity of its own, so that it is never taken for what a whole one would give.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -71,14 +72,18 @@ pub fn text_hash(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// The identity of the rendition that `derivative` makes of a source.
-pub fn rendition_hash(source: SourceHash, derivative: &Derivative) -> String {
+/// The identity of the rendition that `derivative` makes of a source; `truncated` says that the source ends before its
+/// image does, and that what is there of it was accepted.
+pub fn rendition_hash(source: SourceHash, derivative: &Derivative, truncated: bool) -> String {
     let mut hasher = Sha256::new();
     hasher.update(source.0);
     hasher.update([0]);
     hasher.update(derivative.canonical());
     hasher.update([0]);
     hasher.update(ENCODER_VERSION.to_be_bytes());
+    if truncated {
+        hasher.update(b"\0truncated");
+    }
     hex(&hasher.finalize())
 }
 
@@ -274,15 +279,16 @@ mod tests {
     #[test]
     fn identity_depends_on_source_and_request() {
         let a = SourceHash([1; 32]);
-        let gray = rendition_hash(a, &derivative());
+        let gray = rendition_hash(a, &derivative(), false);
         assert_eq!(gray.len(), 64);
         assert_eq!(
             gray,
-            rendition_hash(a, &"other=full/max/0/gray.jpg".parse().unwrap()),
+            rendition_hash(a, &"other=full/max/0/gray.jpg".parse().unwrap(), false),
             "the label does not enter"
         );
-        assert_ne!(gray, rendition_hash(SourceHash([2; 32]), &derivative()));
-        assert_ne!(gray, rendition_hash(a, &"gray=full/max/0/gray.png".parse().unwrap()));
+        assert_ne!(gray, rendition_hash(SourceHash([2; 32]), &derivative(), false));
+        assert_ne!(gray, rendition_hash(a, &derivative(), true), "a cut source's is another");
+        assert_ne!(gray, rendition_hash(a, &"gray=full/max/0/gray.png".parse().unwrap(), false));
         assert_eq!(SourceHash::from_hex(&a.to_string()), Some(a));
     }
 

@@ -4,10 +4,11 @@
 //! build a source and a reporter and call [`run`]; pixels are `imgmill-image`'s. Arrows point one way:
 //! [`job`], [`outcome`], [`error`], [`limits`], [`identity`] and [`objects`] (clients of object stores, which
 //! both fetch and store need) import no stage; the stages ([`source`], [`fetch`],
-//! [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
+//! [`delegate`], [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
 
 pub mod body;
 pub mod breaker;
+pub mod delegate;
 pub mod derive;
 pub mod error;
 pub mod fetch;

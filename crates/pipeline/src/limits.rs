@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use imgmill_image::OnTruncated;
+
 /// The bounds of a run.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -15,6 +17,8 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Pixels of one source, width × height. Default: 100 million.
     pub max_pixels: u64,
+    /// What becomes of a source that ends before its image does. Default: it fails.
+    pub on_truncated: OnTruncated,
     /// Until a connection stands. Default: 10 s.
     pub connect_timeout: Duration,
     /// Between two pieces of a body. Default: 30 s.
@@ -67,6 +71,7 @@ impl Default for Limits {
             retries: 3,
             max_bytes: 64 << 20,
             max_pixels: 100_000_000,
+            on_truncated: OnTruncated::Fail,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             fetch_timeout: Duration::from_secs(120),

@@ -62,6 +62,8 @@ pub struct SourceFacts {
     pub height: u32,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
+    /// It ends before its image does; what is missing is grey or transparent in the renditions.
+    pub truncated: bool,
     /// The local copy, where one was kept.
     pub kept: Option<PathBuf>,
 }

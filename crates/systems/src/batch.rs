@@ -1,9 +1,11 @@
 //! The batch: a CSV of image URLs in, derivatives stored, CSVs out.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgmill_image::Recipe;
+use imgmill_pipeline::delegate::{self, Delegates};
 use imgmill_pipeline::derive::{Deriver, Isolation};
 use imgmill_pipeline::fetch::Fetcher;
 use imgmill_pipeline::identity::KeyTemplate;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Whether local copies of sources and renditions are kept there.
     pub keep: bool,
+    /// Whether ImageMagick may read formats that imgmill does not; it is looked for in these folders (as in PATH).
+    pub delegates: Option<OsString>,
     /// Look only.
     pub dry_run: bool,
     /// Where images are made.
@@ -69,6 +73,18 @@ pub struct Finished {
     pub summary: Summary,
 }
 
+async fn delegates(path: &OsStr, settings: &Settings) -> Result<Delegates, Error> {
+    let limits = &settings.limits;
+    let bounds = delegate::Bounds {
+        time: limits.job_timeout,
+        memory: limits.pixel_memory,
+        pixels: limits.max_pixels,
+        at_once: limits.threads,
+        body_memory: limits.body_memory,
+    };
+    Delegates::find(path, bounds, &settings.work_dir).await
+}
+
 impl Batch {
     /// Checks list, work folder and store.
     ///
@@ -90,9 +106,14 @@ impl Batch {
         let store = Store::open(&settings.store, &objects, settings.put.clone()).await?;
         store.check(!settings.dry_run).await?;
         let address = store.address().to_string();
+        let delegates = match &settings.delegates {
+            Some(path) if !settings.dry_run => Some(delegates(path, &settings).await?),
+            _ => None,
+        };
         let recipe = Arc::new(settings.recipe.clone());
         let stages = Stages {
             fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
+            delegates,
             deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?,
             store,
             keys: settings.keys.clone(),

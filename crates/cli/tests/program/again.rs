@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use imgmill_testing::http::{Answer, Behaviour, TestServer};
 
-use crate::harness::{Place, Ran, jpeg};
+use crate::harness::{Place, Ran, expect_failure, jpeg};
 
 /// Twenty different images at `/0` … `/19`, each with an ETag.
 fn gallery() -> (TestServer, Vec<String>) {
@@ -232,4 +232,39 @@ fn two_runs_at_once_share_a_store() {
     }
     assert_eq!(places[0].stored().len(), 40, "20 by hash, 20 by name");
     assert_eq!(places[0].output().len(), 21);
+}
+
+#[test]
+fn what_a_cut_image_gave_is_never_taken_for_the_whole_one() {
+    let server = TestServer::start();
+    let whole = jpeg(3);
+    server.route("/cut.jpg", Answer::ok(&whole[..whole.len() * 2 / 3]));
+    server.route("/whole.jpg", Answer::ok(&whole));
+    let place = Place::new();
+    place.list([server.url("/cut.jpg"), server.url("/whole.jpg")]);
+    let accept = ["--on-truncated", "accept"];
+
+    place.run(&accept).expect(0);
+    let report = place.report();
+    assert_eq!(report[0]["truncated"], true, "{}", report[0]);
+    assert_eq!(report[1].get("truncated"), None, "{}", report[1]);
+    let (cut, good) = (report[0]["renditions"][0]["key"].clone(), report[1]["renditions"][0]["key"].clone());
+    // The same again: both stand, and the one is still known for what it is.
+    place.run(&accept).expect(0);
+    let report = place.report();
+    assert_eq!((&report[0]["status"], &report[0]["truncated"]), (&"reused".into(), &true.into()));
+    assert_eq!(report[0]["renditions"][0]["key"], cut);
+    assert_eq!((&report[1]["status"], &report[1]["renditions"][0]["key"]), (&"reused".into(), &good));
+    // From another URL the same bytes are recognised.
+    server.route("/again.jpg", Answer::ok(&whole[..whole.len() * 2 / 3]));
+    place.list([server.url("/again.jpg")]);
+    place.run(&accept).expect(0);
+    let report = place.report();
+    assert_eq!((&report[0]["status"], &report[0]["truncated"]), (&"reused".into(), &true.into()));
+    // Without the flag the cut image is an error, whatever was stored of it.
+    place.list([server.url("/cut.jpg"), server.url("/whole.jpg")]);
+    place.run(&[]).expect(3);
+    let report = place.report();
+    expect_failure(&report[0], "derive", "truncated");
+    assert_eq!((&report[1]["status"], &report[1]["renditions"][0]["key"]), (&"reused".into(), &good));
 }

@@ -8,6 +8,7 @@
 
 mod again;
 mod batch;
+mod delegates;
 mod fetch;
 mod harness;
 mod input;

@@ -14,7 +14,7 @@ mod pool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imgmill_image::{Recipe, Rendition, SNIFF_LEN, SourceFormat};
+use imgmill_image::{OnTruncated, Recipe, Rendition, SNIFF_LEN, SourceFormat};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -40,6 +40,8 @@ pub struct Isolation {
 pub struct Made {
     /// One for each derivative, in the recipe's order.
     pub renditions: Vec<Rendition>,
+    /// The source ends before its image does, which the limits accept.
+    pub truncated: bool,
     /// Time on a thread; waiting for one is not counted.
     pub elapsed: Duration,
     /// The renditions' share of the pixel memory, until they are stored and this is dropped.
@@ -98,6 +100,7 @@ impl Deriver {
         let of_image = imgmill_image::Limits {
             max_bytes: u64::MAX,
             max_pixels: limits.max_pixels,
+            on_truncated: limits.on_truncated,
             ..Default::default()
         };
         let bounds = Bounds { time: limits.job_timeout, output: limits.max_output };
@@ -116,6 +119,11 @@ impl Deriver {
     /// The derivatives that are made of every source.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// Whether a source that breaks off gives what is there of it.
+    pub fn accepts_truncated(&self) -> bool {
+        self.limits.on_truncated == OnTruncated::Accept
     }
 
     /// Reads a source's header, and refuses one with too many pixels before any is decoded.
@@ -152,15 +160,15 @@ impl Deriver {
         let shared = if isolated { body.len() as u64 * 2 } else { 0 };
         let mut admitted = self.admit(need.saturating_add(shared)).await?;
         let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
-        let (renditions, elapsed) = if isolated {
+        let (renditions, truncated, elapsed) = if isolated {
             let workshop = Arc::clone(&self.workshop);
             self.on_thread(move || workshop.derive(&body, &recipe, need)).await?
         } else {
             let here = move || {
                 let started = Instant::now();
                 let mut renditions = Vec::with_capacity(recipe.derivatives().len());
-                imgmill_image::derive(&body, &recipe, &mut renditions, &limits)?;
-                Ok((renditions, started.elapsed()))
+                let derived = imgmill_image::derive(&body, &recipe, &mut renditions, &limits)?;
+                Ok((renditions, derived.truncated, started.elapsed()))
             };
             self.on_thread(here).await?
         };
@@ -173,7 +181,7 @@ impl Deriver {
             return Err(Error::new(Stage::Derive, Kind::TooLarge, message));
         }
         let held = admitted.split((units(bytes) as usize).min(admitted.num_permits()));
-        Ok(Made { renditions, elapsed, held })
+        Ok(Made { renditions, truncated, elapsed, held })
     }
 
     /// The size of an image that can be decoded to its end, and nothing of any other bytes: what a
@@ -191,12 +199,14 @@ impl Deriver {
         let workshop = Arc::clone(&self.workshop);
         let decoded = self.on_thread(move || {
             if isolated {
-                return workshop.derive(&bytes, &gray, inspected.need).map(drop);
+                return workshop.derive(&bytes, &gray, inspected.need).map(|(_, truncated, _)| truncated);
             }
             let mut nowhere = Vec::new();
-            Ok(imgmill_image::derive(&bytes, &gray, &mut nowhere, &limits).map(drop)?)
+            Ok(imgmill_image::derive(&bytes, &gray, &mut nowhere, &limits)?.truncated)
         });
-        decoded.await.ok().map(|()| (inspected.width, inspected.height))
+        // What is accepted of sources is not of what was made of them.
+        let truncated = decoded.await.ok()?;
+        (!truncated).then_some((inspected.width, inspected.height))
     }
 
     fn is_isolated(&self, source: &[u8]) -> bool {

@@ -45,6 +45,8 @@ struct Row<'a> {
     height: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
     sha256: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
     renditions: Vec<Rendition<'a>>,
     ms: Milliseconds,
 }
@@ -97,6 +99,7 @@ fn line(outcome: &Outcome) -> Result<Vec<u8>, serde_json::Error> {
         width: source.map_or(0, |source| source.width),
         height: source.map_or(0, |source| source.height),
         sha256: source.map_or("", |source| &source.sha256),
+        truncated: source.is_some_and(|source| source.truncated),
         renditions: renditions
             .iter()
             .map(|rendition| Rendition {

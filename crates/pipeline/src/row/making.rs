@@ -8,7 +8,9 @@ use imgmill_image::Rendition;
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
-use crate::error::Error;
+use crate::delegate::{self, Coder};
+use crate::derive::Inspected;
+use crate::error::{Error, Kind};
 use crate::identity::{source_name, text_hash};
 use crate::job::Job;
 use crate::outcome::StoredRendition;
@@ -23,14 +25,21 @@ impl Rows {
         wanted: &[Wanted<'_>],
         spent: &mut Spent,
     ) -> Result<Arc<Made>, Error> {
-        let header = self.stages.deriver.inspect(Arc::clone(&body)).await?;
+        let (readable, header) = Box::pin(self.readable(&body, spent)).await?;
         let (width, height) = (header.width, header.height);
-        if let Some(renditions) = self.made_before(wanted, spent).await? {
-            tracing::info!("every rendition of these bytes is in the store, made from another URL");
-            return Ok(Arc::new(Made { width, height, kept: None, renditions }));
+        let of_part = match self.stages.deriver.accepts_truncated() {
+            true => Some(self.wanted(job, body.sha256(), true)?),
+            false => None,
+        };
+        for (truncated, wanted) in [(false, Some(wanted)), (true, of_part.as_deref())] {
+            let Some(wanted) = wanted else { continue };
+            if let Some(renditions) = self.made_before(wanted, spent).await? {
+                tracing::info!("every rendition of these bytes is in the store, made from another URL");
+                return Ok(Arc::new(Made { width, height, truncated, kept: None, renditions }));
+            }
         }
-        let made = self.stages.deriver.derive(Arc::clone(&body), &header).await?;
-        spent.timings.derive = made.elapsed;
+        let made = self.stages.deriver.derive(readable, &header).await?;
+        spent.timings.derive += made.elapsed;
         tracing::info!(format = header.format, width, height, ms = ms(made.elapsed), "derived");
         let kept = match &self.stages.keeper {
             Some(keeper) => keeper.source(body).await,
@@ -39,6 +48,11 @@ impl Rows {
                 None
             }
         };
+        let truncated = made.truncated;
+        if truncated {
+            tracing::warn!("the image breaks off; what is there of it was taken, as --on-truncated says");
+        }
+        let wanted = of_part.as_deref().filter(|_| truncated).unwrap_or(wanted);
         let started = Instant::now();
         let mut renditions = Vec::with_capacity(made.renditions.len());
         for (wanted, rendition) in wanted.iter().zip(made.renditions) {
@@ -46,7 +60,32 @@ impl Rows {
         }
         spent.timings.store += started.elapsed();
         spent.made = true;
-        Ok(Arc::new(Made { width, height, kept, renditions }))
+        Ok(Arc::new(Made { width, height, truncated, kept, renditions }))
+    }
+
+    /// The image as the engine can read it, and its header: the body itself, or what a delegate makes of it.
+    async fn readable(&self, body: &Arc<Body>, spent: &mut Spent) -> Result<(Arc<Body>, Inspected), Error> {
+        let Stages { deriver, delegates, .. } = &self.stages;
+        let (coder, refused) = match Coder::of(body) {
+            Some(coder) => (coder, delegate::refusal(coder)),
+            None => match (deriver.inspect(Arc::clone(body)).await, Coder::instead_of_us(body)) {
+                // A kind of its format that is not decoded here may be one that is elsewhere.
+                (Err(error), Some(coder)) if error.kind() == Kind::UnsupportedFormat => (coder, error),
+                (inspected, _) => return Ok((Arc::clone(body), inspected?)),
+            },
+        };
+        let Some(delegates) = delegates else { return Err(refused) };
+        let started = Instant::now();
+        let converted = Arc::new(Box::pin(delegates.convert(Arc::clone(body), coder)).await?);
+        spent.timings.derive += started.elapsed();
+        tracing::info!(
+            coder = coder.name(),
+            bytes = converted.len(),
+            ms = ms(started.elapsed()),
+            "read by a delegate"
+        );
+        let header = deriver.inspect(Arc::clone(&converted)).await?;
+        Ok((converted, header))
     }
 
     /// The renditions, where the store has each of them under its hash, whole: another run made them from

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
+use crate::delegate::Delegates;
 use crate::derive::Deriver;
 use crate::error::{Error, Kind, Stage};
 use crate::fetch::{Fetched, Fetcher};
@@ -48,6 +49,8 @@ pub enum Freshness {
 pub struct Stages {
     /// Gets bytes.
     pub fetcher: Fetcher,
+    /// Reads formats that the deriver does not, where that is wanted.
+    pub delegates: Option<Delegates>,
     /// Makes renditions.
     pub deriver: Deriver,
     /// Keeps renditions.
@@ -86,6 +89,7 @@ struct Spent {
 struct Made {
     width: u32,
     height: u32,
+    truncated: bool,
     kept: Option<std::path::PathBuf>,
     renditions: Vec<StoredRendition>,
 }
@@ -202,8 +206,16 @@ impl Rows {
         let Some(source) = SourceHash::from_hex(&pointer.sha256) else { return Ok(None) };
         let _turn = self.lookups.acquire().await.ok();
         let started = Instant::now();
+        let is_known = |wanted: &Wanted<'_>| {
+            pointer.renditions.get(&wanted.key).is_some_and(|known| known.hash == wanted.hash)
+        };
+        let mut wanted = self.wanted(job, source, false)?;
+        let truncated = self.stages.deriver.accepts_truncated() && !wanted.iter().all(is_known);
+        if truncated {
+            wanted = self.wanted(job, source, true)?;
+        }
         let mut renditions = Vec::new();
-        for wanted in self.wanted(job, source)? {
+        for wanted in wanted {
             let Some(known) = pointer.renditions.get(&wanted.key).filter(|known| known.hash == wanted.hash)
             else {
                 return Ok(None);
@@ -222,6 +234,7 @@ impl Rows {
             width: pointer.width,
             height: pointer.height,
             sha256: pointer.sha256.clone(),
+            truncated,
             kept: None,
         };
         Ok(Some(Arc::new(Derived { source, renditions })))
@@ -237,7 +250,7 @@ impl Rows {
         spent: &mut Spent,
     ) -> Result<Arc<Derived>, Error> {
         let hash = body.sha256();
-        let wanted = self.wanted(job, hash)?;
+        let wanted = self.wanted(job, hash, false)?;
         let mut same = Sha256::new();
         wanted.iter().for_each(|wanted| same.update(format!("{}\0{}\0", wanted.hash, wanted.key)));
         let bytes = body.len() as u64;
@@ -250,6 +263,7 @@ impl Rows {
         if let Some(before) = before.filter(|before| before.sha256 == pointer.sha256) {
             pointer.renditions = before.renditions;
         }
+        let wanted = if made.truncated { self.wanted(job, hash, true)? } else { wanted };
         for (wanted, stored) in wanted.iter().zip(&made.renditions) {
             pointer.renditions.insert(wanted.key.clone(), wanted.known(stored));
         }
@@ -264,16 +278,18 @@ impl Rows {
             width: made.width,
             height: made.height,
             sha256: hash.to_string(),
+            truncated: made.truncated,
             kept: made.kept.clone(),
         };
         Ok(Arc::new(Derived { source, renditions: made.renditions.clone() }))
     }
 
-    fn wanted(&self, job: &Job, source: SourceHash) -> Result<Vec<Wanted<'_>>, Error> {
+    /// What is wanted of a source, or of what is there of it where it is `truncated`.
+    fn wanted(&self, job: &Job, source: SourceHash, truncated: bool) -> Result<Vec<Wanted<'_>>, Error> {
         let derivatives = self.stages.deriver.recipe().derivatives().iter();
         derivatives
             .map(|derivative| {
-                let hash = identity::rendition_hash(source, derivative);
+                let hash = identity::rendition_hash(source, derivative, truncated);
                 let key = self.stages.keys.key(&hash, job.row, &job.url, derivative)?;
                 Ok(Wanted { derivative, hash, key })
             })

@@ -92,15 +92,16 @@ impl Workshop {
         }
     }
 
-    /// Makes every derivative in a derive process that may use `need` bytes for it. Blocks.
+    /// Makes every derivative in a derive process that may use `need` bytes for it, and says whether the source breaks
+    /// off. Blocks.
     pub fn derive(
         &self,
         source: &[u8],
         recipe: &Recipe,
         need: u64,
-    ) -> Result<(Vec<Rendition>, Duration), Error> {
+    ) -> Result<(Vec<Rendition>, bool, Duration), Error> {
         match self.work(Task::Derive, source, recipe, need)? {
-            (Answer::Derived { elapsed, .. }, renditions) => Ok((renditions, elapsed)),
+            (Answer::Derived { truncated, elapsed, .. }, renditions) => Ok((renditions, truncated, elapsed)),
             _ => Err(nonsense()),
         }
     }

@@ -113,8 +113,8 @@ fn derive(exchange: &File, source: &[u8], recipe: &Recipe, limits: &Limits) -> R
     if let Some(refused) = shelf.refused {
         return Err(not_laid(refused));
     }
-    derived?;
-    Ok(Answer::Derived { renditions: shelf.renditions, elapsed: started.elapsed() })
+    let truncated = derived?.truncated;
+    Ok(Answer::Derived { renditions: shelf.renditions, truncated, elapsed: started.elapsed() })
 }
 
 /// Lays renditions into the shared file as they are made, so that none waits in memory.

@@ -83,7 +83,7 @@ pub(super) enum Answer {
     /// To [`Task::Inspect`].
     Inspected(Inspected),
     /// To [`Task::Derive`]: what lies in the shared file, one after another, in the recipe's order.
-    Derived { renditions: Vec<Laid>, elapsed: Duration },
+    Derived { renditions: Vec<Laid>, truncated: bool, elapsed: Duration },
     /// The image's own error.
     Failed { kind: Kind, message: String },
 }
