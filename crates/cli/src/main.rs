@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match arguments.command {
         Command::Run(run) => commands::run::run(*run),
+        Command::Tile(tile) => commands::tile::run(&tile),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man => commands::documents::man(),
     };

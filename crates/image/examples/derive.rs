@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use imgmill_image::{Derivative, Limits, Recipe, Rendition, Sink, derive, memory_need, probe};
+use imgmill_image::{Derivative, FileRendition, Limits, Recipe, Rendition, Sink, derive, memory_need, probe};
 
 struct Folder(PathBuf);
 
@@ -20,6 +20,17 @@ impl Sink for Folder {
             rendition.bytes.len()
         );
         std::fs::write(path, rendition.bytes)
+    }
+
+    fn file(&mut self) -> std::io::Result<Option<std::fs::File>> {
+        let path = self.0.join("unfinished");
+        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map(Some)
+    }
+
+    fn put_file(&mut self, rendition: FileRendition) -> std::io::Result<()> {
+        let path = self.0.join(format!("{}.{}", rendition.label, rendition.format.extension()));
+        eprintln!("{}: {}×{}, {} bytes", path.display(), rendition.width, rendition.height, rendition.length);
+        std::fs::rename(self.0.join("unfinished"), path)
     }
 }
 
@@ -53,6 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         header.format,
         memory_need(&header, &recipe) >> 20
     );
-    derive(&source, &recipe, &mut Folder(folder.into()), &Limits::default())?;
+    let threads = std::thread::available_parallelism()?;
+    let limits = Limits { max_pixels: 1 << 30, threads, ..Limits::default() };
+    derive(&source, &recipe, &mut Folder(folder.into()), &limits)?;
     Ok(())
 }

@@ -3,31 +3,49 @@
 //! A profile that is damaged or of a kind not handled leaves the samples as they are: a picture with colours slightly
 //! off is worth more than none, and every viewer does the same.
 
+use std::sync::Arc;
+
 use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
 
 use crate::pixels::{Channels, Pixels};
 
-/// Converts RGB or RGBA pixels from `profile` to sRGB, in place.
+/// Converts pixels from `profile` to sRGB, in place.
 pub(crate) fn to_srgb(pixels: &mut Pixels, profile: &[u8]) {
-    let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
-    let layout = match (pixels.channels, profile.color_space) {
-        (Channels::Rgb, DataColorSpace::Rgb) => Layout::Rgb,
-        (Channels::Rgba, DataColorSpace::Rgb) => Layout::Rgba,
-        (Channels::Gray, DataColorSpace::Gray) => Layout::Gray,
-        (Channels::GrayAlpha, DataColorSpace::Gray) => Layout::GrayAlpha,
-        _ => return,
-    };
-    if is_srgb(&profile) {
-        return;
+    if let Some(to_srgb) = ToSrgb::of(pixels.channels, profile) {
+        to_srgb.convert(pixels);
     }
-    // Grey stays grey: the same shade on a display's own curve.
-    let srgb = if pixels.channels.is_gray() { srgb_gray() } else { ColorProfile::new_srgb() };
-    let Ok(transform) = profile.create_transform_8bit(layout, &srgb, layout, options()) else { return };
-    let stride = pixels.stride();
-    let mut converted = vec![0; stride];
-    for row in pixels.data.chunks_exact_mut(stride) {
-        if transform.transform(row, &mut converted).is_ok() {
-            row.copy_from_slice(&converted);
+}
+
+/// What a profile's colours are in sRGB.
+pub(crate) struct ToSrgb(Arc<moxcms::Transform8BitExecutor>);
+
+impl ToSrgb {
+    /// For pixels of these channels; `None` where they stay as they are.
+    pub(crate) fn of(channels: Channels, profile: &[u8]) -> Option<Self> {
+        let profile = ColorProfile::new_from_slice(profile).ok()?;
+        let layout = match (channels, profile.color_space) {
+            (Channels::Rgb, DataColorSpace::Rgb) => Layout::Rgb,
+            (Channels::Rgba, DataColorSpace::Rgb) => Layout::Rgba,
+            (Channels::Gray, DataColorSpace::Gray) => Layout::Gray,
+            (Channels::GrayAlpha, DataColorSpace::Gray) => Layout::GrayAlpha,
+            _ => return None,
+        };
+        if is_srgb(&profile) {
+            return None;
+        }
+        // Grey stays grey: the same shade on a display's own curve.
+        let srgb = if channels.is_gray() { srgb_gray() } else { ColorProfile::new_srgb() };
+        profile.create_transform_8bit(layout, &srgb, layout, options()).ok().map(Self)
+    }
+
+    /// Converts pixels of the channels it was made for, in place.
+    pub(crate) fn convert(&self, pixels: &mut Pixels) {
+        let stride = pixels.stride();
+        let mut converted = vec![0; stride];
+        for row in pixels.data.chunks_exact_mut(stride) {
+            if self.0.transform(row, &mut converted).is_ok() {
+                row.copy_from_slice(&converted);
+            }
         }
     }
 }

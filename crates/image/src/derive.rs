@@ -1,16 +1,22 @@
 //! The whole flow on one screen: header, limits, plans, one decode, each derivative drawn, encoded and handed on.
+//! Before that come those that need no decoded pixels: what is copied, and pyramids of sources read in order.
+
+mod rows;
 
 use crate::decode::{self, Decoded};
 use crate::error::{Error, ErrorKind, shielded};
+use crate::finished::{Finished, InOrder, Target};
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::{self, resize::Area};
 use crate::pixels::{Channels, Pixels};
 use crate::plan::{self, Lossless, Plan, Rect};
 use crate::probe::probe;
-use crate::recipe::{Derivative, Quality, Recipe, Rotation};
+use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
 use crate::sink::{Rendition, Sink};
 use crate::{encode, exif, lossless, metadata};
+
+pub(crate) use rows::Rows;
 
 /// What was derived from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +52,21 @@ pub fn derive(
     let header = probe(source)?;
     limits.check("the image", header.width, header.height)?;
     let works = plan_all(&header, recipe, limits)?;
-    let mut finished = InOrder { sink, waiting: works.iter().map(|_| None).collect(), next: 0 };
+    let mut finished = InOrder::new(sink, works.len());
 
     let (mut drawing, mut truncated) = (Vec::new(), false);
     for work in works {
-        let copied = match work.plan.lossless(&header, work.derivative) {
+        let lossless = work.plan.lossless(&header, work.derivative);
+        let early = match lossless {
             Some(lossless) => work.copy(source, &header, lossless, limits)?,
+            None if work.streams(&header) => {
+                let target = finished.target()?;
+                shielded(ErrorKind::Corrupt, || work.stream(source, &header, limits, target))
+                    .map_err(|e| e.in_derivative(&work.derivative.label))?
+            }
             None => None,
         };
-        match copied {
+        match early {
             Some((rendition, ended_early)) => {
                 truncated |= ended_early;
                 finished.put(work.index, rendition)?;
@@ -76,9 +88,15 @@ pub fn derive(
             let kept = work.derivative.options.metadata;
             let exif =
                 shielded(ErrorKind::Corrupt, || metadata::block(source, &header, kept, exif::UPRIGHT))?;
-            let rendition =
-                shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif.as_deref(), limits))
-                    .map_err(|e| e.in_derivative(&work.derivative.label))?;
+            let exif = exif.as_deref();
+            let rendition = match work.derivative.request.format {
+                OutputFormat::Ptif => {
+                    let target = finished.target()?;
+                    shielded(ErrorKind::Encode, || work.pyramid(&mut canvas, later, exif, limits, target))
+                }
+                _ => shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif, limits)),
+            };
+            let rendition = rendition.map_err(|e| e.in_derivative(&work.derivative.label))?;
             finished.put(work.index, rendition)?;
         }
     }
@@ -86,6 +104,7 @@ pub fn derive(
 }
 
 /// One derivative to make: which of the recipe's, and how.
+#[derive(Clone)]
 struct Work<'a> {
     index: usize,
     derivative: &'a Derivative,
@@ -112,6 +131,10 @@ fn place_smart_crops(drawing: &mut [Work<'_>], header: &Header, decoded: &Decode
 }
 
 impl Work<'_> {
+    fn streams(&self, header: &Header) -> bool {
+        self.derivative.request.format == OutputFormat::Ptif && self.plan.keeps_order(header, self.derivative)
+    }
+
     /// The rendition, and whether the source ended before its image did.
     fn copy(
         &self,
@@ -119,7 +142,7 @@ impl Work<'_> {
         header: &Header,
         lossless: Lossless,
         limits: &Limits,
-    ) -> Result<Option<(Rendition, bool)>, Error> {
+    ) -> Result<Option<(Finished, bool)>, Error> {
         decode::check_scans(source, header, limits)?;
         // Coefficients that stay as they are stored need a tag to say how they are turned.
         let ((width, height), orientation) = match (lossless, &self.derivative.request.rotation) {
@@ -132,15 +155,64 @@ impl Work<'_> {
         Ok(copied.map(|copied| (self.rendition(width, height, copied.bytes), copied.truncated)))
     }
 
-    /// Resize, rotate, quality, flatten, encode.
+    /// A pyramid, from the source's rows as they are read, and whether the source ended before its image did; `None`
+    /// if it cannot be read in order after all.
+    fn stream(
+        &self,
+        source: &[u8],
+        header: &Header,
+        limits: &Limits,
+        mut target: Target,
+    ) -> Result<Option<(Finished, bool)>, Error> {
+        let Self { plan, derivative, .. } = self;
+        let Some(mut rows) = Rows::in_order(self, source, header, limits)? else { return Ok(None) };
+        let exif = metadata::block(source, header, derivative.options.metadata, exif::UPRIGHT)?;
+        let (options, channels) = (&derivative.options, rows.channels());
+        encode::ptif::write(plan.output, channels, options, exif.as_deref(), limits, &mut target, |push| {
+            while let Some(strip) = rows.next(limits)? {
+                push(&strip.data)?;
+            }
+            Ok(())
+        })?;
+        Ok(Some((target.into_rendition(derivative, plan.output), rows.truncated())))
+    }
+
+    /// A pyramid of decoded pixels.
+    fn pyramid(
+        &self,
+        canvas: &mut Canvas,
+        later: &[Work<'_>],
+        exif: Option<&[u8]>,
+        limits: &Limits,
+        mut target: Target,
+    ) -> Result<Finished, Error> {
+        let pixels = self.finished_pixels(canvas, later, limits)?;
+        encode::ptif::write_pixels(&pixels, &self.derivative.options, exif, limits, &mut target)?;
+        Ok(target.into_rendition(self.derivative, (pixels.width, pixels.height)))
+    }
+
     fn render(
         &self,
         canvas: &mut Canvas,
         later: &[Work<'_>],
         exif: Option<&[u8]>,
         limits: &Limits,
-    ) -> Result<Rendition, Error> {
-        let Self { plan, derivative, .. } = self;
+    ) -> Result<Finished, Error> {
+        let pixels = self.finished_pixels(canvas, later, limits)?;
+        limits.check_time()?;
+        let (format, options) = (self.derivative.request.format, &self.derivative.options);
+        let bytes = encode::encode(&pixels, format, options, exif)?;
+        Ok(self.rendition(pixels.width, pixels.height, bytes))
+    }
+
+    /// Resize, rotate, quality, flatten.
+    fn finished_pixels(
+        &self,
+        canvas: &mut Canvas,
+        later: &[Work<'_>],
+        limits: &Limits,
+    ) -> Result<Pixels, Error> {
+        let plan = &self.plan;
         let pixels = canvas.draw(plan, later)?;
         limits.check_time()?;
         let pixels = ops::turn::turn(pixels, plan.turn);
@@ -148,17 +220,14 @@ impl Work<'_> {
             Some(degrees) => ops::rotate::rotate(&pixels, degrees, plan.output, limits)?,
             None => pixels,
         };
-        let pixels = self.with_quality(pixels, limits)?;
-        limits.check_time()?;
-        let bytes = encode::encode(&pixels, derivative.request.format, &derivative.options, exif)?;
-        Ok(self.rendition(pixels.width, pixels.height, bytes))
+        self.with_quality(pixels, limits)
     }
 
     fn with_quality(&self, pixels: Pixels, limits: &Limits) -> Result<Pixels, Error> {
         let method = self.derivative.gray_method();
         let quality = self.derivative.request.quality;
         // Diffusing error needs every pixel seen, so a dithered one has no alpha in any format.
-        let flatten = !self.derivative.request.format.has_alpha() || quality == Quality::Dither;
+        let flatten = !self.derivative.keeps_alpha() || quality == Quality::Dither;
         let mut background = self.derivative.options.background.unwrap_or_default();
         let mut pixels = pixels;
         if self.derivative.uses_gray_method() {
@@ -179,9 +248,10 @@ impl Work<'_> {
         })
     }
 
-    fn rendition(&self, width: u32, height: u32, bytes: Vec<u8>) -> Rendition {
+    fn rendition(&self, width: u32, height: u32, bytes: Vec<u8>) -> Finished {
         let label = self.derivative.label.clone();
-        Rendition { label, format: self.derivative.request.format, width, height, bytes }
+        let format = self.derivative.request.format;
+        Finished::Bytes(Rendition { label, format, width, height, bytes })
     }
 }
 
@@ -231,26 +301,4 @@ impl Canvas {
 /// leave no trace of the detour.
 fn serves(from: (u32, u32), to: (u32, u32)) -> bool {
     from.0 / 2 >= to.0 && from.1 / 2 >= to.1
-}
-
-/// Hands renditions on in the recipe's order, in whatever order they are made.
-struct InOrder<'a> {
-    sink: &'a mut dyn Sink,
-    waiting: Vec<Option<Rendition>>,
-    next: usize,
-}
-
-impl InOrder<'_> {
-    fn put(&mut self, index: usize, rendition: Rendition) -> Result<(), Error> {
-        self.waiting[index] = Some(rendition);
-        while let Some(rendition) = self.waiting.get_mut(self.next).and_then(Option::take) {
-            let label = rendition.label.clone();
-            self.sink.put(rendition).map_err(|e| {
-                let message = format!("the rendition “{label}” could not be handed on: {e}");
-                Error::new(ErrorKind::Sink, message).caused_by(e)
-            })?;
-            self.next += 1;
-        }
-        Ok(())
-    }
 }

@@ -36,6 +36,7 @@ mod derive;
 mod encode;
 mod error;
 mod exif;
+mod finished;
 mod header;
 mod jpeg;
 mod limits;
@@ -46,9 +47,11 @@ mod ops;
 mod pixels;
 mod plan;
 mod probe;
+mod pyramid;
 pub mod recipe;
 mod sink;
 mod sniff;
+mod tiles;
 
 pub use derive::{Derived, derive};
 pub use error::{Error, ErrorKind};
@@ -60,8 +63,9 @@ pub use recipe::{
     Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Metadata,
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
 };
-pub use sink::{Rendition, Sink};
+pub use sink::{FileRendition, Output, Rendition, Sink};
 pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
+pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};
 
 /// Changes whenever the same source and request would give other bytes than before.
 pub const ENCODER_VERSION: u32 = 1;

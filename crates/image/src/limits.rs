@@ -1,6 +1,7 @@
 //! How much work one source may make, checked before anything is allocated and while it is made, and what is taken of
 //! a source that breaks off.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
@@ -25,6 +26,8 @@ pub struct Limits {
     /// PNG and of the operations of imgmill's own. A decoder that cannot be interrupted (lossy WebP, BMP) ends first, so
     /// that work may go on for as long as [`max_pixels`](Self::max_pixels) lets one image take.
     pub deadline: Option<Instant>,
+    /// Threads that one image's tiles are compressed on: one unless set. The bytes do not depend on it.
+    pub threads: NonZeroUsize,
 }
 
 /// What becomes of a source that ends before its image does.
@@ -54,6 +57,7 @@ impl Limits {
         max_frames: 10_000,
         on_truncated: OnTruncated::Fail,
         deadline: None,
+        threads: NonZeroUsize::MIN,
     };
 
     /// The same limits, and a deadline that is `time` from now.

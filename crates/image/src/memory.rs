@@ -1,5 +1,7 @@
 //! How much memory a source and a recipe will take, from the header alone.
 
+use crate::decode;
+use crate::encode::ptif;
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::smart_crop::LONGEST;
@@ -20,15 +22,28 @@ pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
         .iter()
         // One that cannot be made costs nothing.
         .filter_map(|derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative)));
-    let (copied, drawn): (Vec<_>, Vec<_>) =
+    let (copied, others): (Vec<_>, Vec<_>) =
         planned.partition(|(plan, derivative)| plan.lossless(header, derivative).is_some());
+    let streams = |(plan, derivative): &(Plan, &Derivative)| {
+        derivative.request.format == OutputFormat::Ptif
+            && decode::can_stream(header)
+            && plan.keeps_order(header, derivative)
+    };
+    let (streamed, drawn): (Vec<_>, Vec<_>) = others.into_iter().partition(streams);
+    let streaming = streamed.iter().map(|(plan, derivative)| band_bytes(plan, derivative)).max().unwrap_or(0);
 
     let copying = copied.iter().filter_map(|(plan, derivative)| plan.lossless(header, derivative));
     let copying = copying.map(|lossless| copy_bytes(header, lossless)).max().unwrap_or(0);
     let drawing =
         if drawn.is_empty() { 0 } else { decode_bytes(header, &drawn) + render_bytes(header, &drawn) };
-    let kept: u64 = copied.iter().chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
-    FIXED + copying.max(drawing) + kept
+    let kept: u64 = copied.iter().chain(&streamed).chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
+    FIXED + copying.max(streaming).max(drawing) + kept
+}
+
+/// The bands of a pyramid: one being filled and one in flight at full size, and less than as much of all other levels.
+fn band_bytes(plan: &Plan, derivative: &Derivative) -> u64 {
+    let rows = derivative.options.tile.unwrap_or(ptif::TILE).min(plan.output.1.next_multiple_of(16));
+    u64::from(plan.output.0) * u64::from(rows) * 3 * 4
 }
 
 /// All coefficients, and those of the turned image beside them.

@@ -252,7 +252,7 @@ fn beginning_of(file: &File) -> std::io::Result<Vec<u8>> {
 
 /// Maps a complete spool file.
 #[allow(unsafe_code)]
-fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
+pub(crate) fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     // SAFETY: the map is sound while nobody shortens or writes the file. It was created without a name
     // (`tempfile_in`), so no other process can open it, and this process drops its only handle after this.
     unsafe { memmap2::Mmap::map(file) }

@@ -259,7 +259,12 @@ impl std::error::Error for Error {
 impl From<imgmill_image::Error> for Error {
     fn from(error: imgmill_image::Error) -> Self {
         use imgmill_image::ErrorKind as Image;
+        let disk_full = std::error::Error::source(&error)
+            .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+            .is_some_and(is_disk_full);
         let kind = match error.kind() {
+            Image::Sink if disk_full => Kind::DiskFull,
+            Image::Sink => Kind::Io,
             Image::NotAnImage => Kind::NotAnImage,
             Image::UnsupportedFormat | Image::UnsupportedOutput => Kind::UnsupportedFormat,
             Image::TooManyPixels => Kind::TooManyPixels,

@@ -114,7 +114,8 @@ impl Batch {
         let stages = Stages {
             fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
             delegates,
-            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?,
+            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?
+                .spooling_to(settings.work_dir.clone()),
             store,
             keys: settings.keys.clone(),
             freshness: settings.freshness,

@@ -2,3 +2,4 @@
 //! pipeline's, the same for all. Commands and Lambda handlers both call these.
 
 pub mod batch;
+pub mod tiles;

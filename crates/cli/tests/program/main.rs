@@ -14,6 +14,7 @@ mod harness;
 mod input;
 mod isolation;
 mod long_list;
+mod pyramids;
 mod s3;
 mod signals;
 mod terminal;

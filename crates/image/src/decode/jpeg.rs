@@ -38,6 +38,23 @@ pub(crate) fn check_scans(source: &[u8], header: &Header, limits: &Limits) -> Re
     Ok(())
 }
 
+/// What a JPEG in plain grey or colour is decoded to, and the profile to convert from.
+pub(super) struct Plain {
+    pub colour: Colour,
+    pub profile: Option<Vec<u8>>,
+}
+
+/// Whether a JPEG is plain grey or colour; `None` for inks and what is not known.
+pub(super) fn plain(source: &[u8], luma_only: bool) -> Result<Option<Plain>, Error> {
+    let frame = jpeg::walk(source)?;
+    Ok(match frame.model {
+        Model::Gray => Some(Plain { colour: Colour::Luma, profile: None }),
+        Model::YCbCr if luma_only => Some(Plain { colour: Colour::Luma, profile: None }),
+        Model::YCbCr | Model::Rgb => Some(Plain { colour: Colour::Rgb, profile: frame.icc_profile() }),
+        Model::Cmyk | Model::Ycck | Model::Unknown => None,
+    })
+}
+
 pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {
     check_scans(source, header, limits)?;
     let frame = jpeg::walk(source)?;

@@ -8,6 +8,7 @@ mod bmp;
 mod gif;
 mod jpeg;
 mod png;
+mod strips;
 mod tiff;
 mod timed;
 mod webp;
@@ -15,6 +16,7 @@ mod webp;
 use std::borrow::Cow;
 
 pub(crate) use jpeg::check_scans;
+pub(crate) use strips::{Strips, is_sure as can_stream, strips};
 
 use crate::error::Error;
 use crate::header::Header;

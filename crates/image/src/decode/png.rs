@@ -58,13 +58,7 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
         read => read.map(|()| false)?,
     };
     let (color, depth) = reader.output_color_type();
-    let channels = match color {
-        ColorType::Grayscale => Channels::Gray,
-        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
-        ColorType::Rgb => Channels::Rgb,
-        ColorType::Rgba => Channels::Rgba,
-        ColorType::Indexed => return Err(Error::corrupt("the PNG's palette could not be applied")),
-    };
+    let channels = channels(color)?;
     let mut data = if depth == BitDepth::Sixteen { to_8_bits(&data) } else { data };
     if truncated && channels.with_alpha() != channels {
         let missing = reached * header.width as usize * channels.count();
@@ -104,6 +98,57 @@ fn rows(reader: &mut Reader<'_>, data: &mut [u8], reached: &mut usize, limits: &
         *reached = (*reached + 8).min(height);
     }
     Ok(())
+}
+
+/// A PNG that is read row by row.
+pub(super) struct InOrder<'a> {
+    reader: Reader<'a>,
+    pub channels: Channels,
+    depth: BitDepth,
+}
+
+impl<'a> InOrder<'a> {
+    /// Starts to read; `None` of an interlaced image, whose rows come in turns, and of an animation.
+    pub(super) fn open(source: &'a [u8], header: &Header, limits: &Limits) -> Result<Option<Self>, Error> {
+        let row = header.width as usize * usize::from(header.channels) * usize::from(header.bits / 8);
+        let reader = open_within(source, CHUNK_BYTES + 4 * row, limits)?;
+        if reader.info().interlaced || reader.info().is_animated() {
+            return Ok(None);
+        }
+        let (color, depth) = reader.output_color_type();
+        Ok(Some(Self { reader, channels: channels(color)?, depth }))
+    }
+
+    /// The profile to convert from.
+    pub(super) fn profile(&self) -> Option<Vec<u8>> {
+        profile(self.reader.info())
+    }
+
+    /// Adds the next row to `data`, in 8 bits.
+    pub(super) fn append_row(&mut self, data: &mut Vec<u8>) -> Result<(), Error> {
+        let row = self.reader.next_row().map_err(error)?;
+        let row = row.ok_or_else(|| Error::truncated("the PNG ends before its image does"))?;
+        match self.depth {
+            BitDepth::Sixteen => data.extend(to_8_bits(row.data())),
+            _ => data.extend_from_slice(row.data()),
+        }
+        Ok(())
+    }
+
+    /// Reads on to IEND, so that a file cut after its last pixel is noticed too.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.reader.finish().map_err(error)
+    }
+}
+
+fn channels(color: ColorType) -> Result<Channels, Error> {
+    match color {
+        ColorType::Grayscale => Ok(Channels::Gray),
+        ColorType::GrayscaleAlpha => Ok(Channels::GrayAlpha),
+        ColorType::Rgb => Ok(Channels::Rgb),
+        ColorType::Rgba => Ok(Channels::Rgba),
+        ColorType::Indexed => Err(Error::corrupt("the PNG's palette could not be applied")),
+    }
 }
 
 type Reader<'a> = png::Reader<Timed<Cursor<&'a [u8]>>>;

@@ -3,8 +3,9 @@
 mod gif;
 mod jpg;
 mod png;
+pub(crate) mod ptif;
 mod tif;
-mod webp;
+pub(crate) mod webp;
 
 use crate::error::{Error, ErrorKind};
 use crate::pixels::Pixels;
@@ -23,6 +24,7 @@ pub(crate) fn encode(
         OutputFormat::Webp => webp::encode(pixels, options, exif),
         OutputFormat::Tif => tif::encode(pixels, options),
         OutputFormat::Gif => gif::encode(pixels),
+        // A pyramid is written tile by tile, see `ptif`.
         OutputFormat::Avif | OutputFormat::Ptif => {
             let built_in = OutputFormat::built_in();
             let message = format!("the output format {format} is not built in; built in are {built_in}");

@@ -60,8 +60,11 @@ fn packing(compression: Compression) -> Result<Packing, Error> {
         Compression::Lzw => Packing::Lzw,
         Compression::Deflate => Packing::Deflate(DeflateLevel::Fast),
         Compression::Packbits => Packing::Packbits,
-        Compression::Jpeg => {
-            let message = "TIFF with JPEG compression is not built in; none, lzw, deflate and packbits are";
+        Compression::Jpeg | Compression::Zstd | Compression::Webp => {
+            let message = format!(
+                "TIFF with {compression} compression is built in for pyramids (ptif) only; none, lzw, deflate and \
+                 packbits are for tif"
+            );
             return Err(Error::new(ErrorKind::UnsupportedOutput, message));
         }
     })

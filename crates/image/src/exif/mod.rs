@@ -6,7 +6,7 @@
 mod tags;
 mod write;
 
-pub(crate) use write::{Texts, kept, only, texts};
+pub(crate) use write::{Texts, kept, listed, only, texts};
 
 use tags::Structure;
 

@@ -49,6 +49,15 @@ pub(crate) fn texts(block: &[u8], which: Texts, orientation: Option<u8>) -> Opti
     write(which.tags().iter().filter_map(found).chain(orientation.map(Field::orientation)).collect())
 }
 
+/// All texts of the first directory that are not about the file itself, by their tags, without closing zeros.
+pub(crate) fn listed(block: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let found = |tag: &u16| {
+        let tiff = Structure::open(unwrapped(block))?;
+        Some((*tag, tiff.text(tiff.find(tiff.first()?, *tag)?)?.to_vec()))
+    };
+    Texts::All.tags().iter().filter_map(found).collect()
+}
+
 /// A new block that says how the pixels are turned, if it is given, and nothing else.
 pub(crate) fn only(orientation: Option<u8>) -> Option<Vec<u8>> {
     write(orientation.map(Field::orientation).into_iter().collect())

@@ -7,5 +7,7 @@ mod ffi;
 mod huffman;
 mod markers;
 
-pub(crate) use ffi::{Colour, Copied, Encoding, Scaled, Turning, decode, encode, luma_only, turned};
+pub(crate) use ffi::{
+    Colour, Copied, Encoding, Scaled, Strips, TileEncoder, Turning, decode, encode, luma_only, turned,
+};
 pub(crate) use markers::{Frame, Model, count_scans, walk};

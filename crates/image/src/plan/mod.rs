@@ -163,6 +163,19 @@ fn turns_whole_blocks(turn: Turn, header: &Header, unit: (u32, u32)) -> bool {
     }
 }
 
+impl Plan {
+    /// Whether this is the whole image, its rows in the order that the source has them, each of them on its own.
+    pub(crate) fn keeps_order(&self, header: &Header, derivative: &Derivative) -> bool {
+        let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
+        whole
+            && self.is_unscaled()
+            && self.smart.is_none()
+            && self.turn == Turn::upright(exif::UPRIGHT)
+            && self.degrees.is_none()
+            && !matches!(derivative.request.quality, Quality::Crisp { .. } | Quality::Dither)
+    }
+}
+
 /// What the plans of a recipe together need of the decoder.
 pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) -> decode::Need {
     let mut need = decode::Need { eighths: 1, luma_only: true };

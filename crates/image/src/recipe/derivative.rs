@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{EncoderOptions, GrayMethod, Quality, RecipeError, Request};
+use super::{Compression, EncoderOptions, GrayMethod, Metadata, OutputFormat, Quality, RecipeError, Request};
 
 /// One image to make of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,6 +38,13 @@ impl Derivative {
         matches!(self.request.quality, Quality::Gray | Quality::Bitonal | Quality::Dither)
     }
 
+    /// Whether its rendition can be transparent.
+    pub(crate) fn keeps_alpha(&self) -> bool {
+        let format = self.request.format;
+        let jpeg_tiles = format == OutputFormat::Ptif && self.options.compression == Some(Compression::Jpeg);
+        format.has_alpha() && !jpeg_tiles
+    }
+
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         let dots_only = self.label.bytes().all(|b| b == b'.');
@@ -62,8 +69,10 @@ impl FromStr for Derivative {
             "LABEL=REGION/SIZE/ROTATION/QUALITY.FORMAT, as in thumb=square/!250,250/0/default.jpg";
         let (label, request) =
             text.split_once('=').ok_or_else(|| RecipeError::bad("derivative", text, ALLOWED))?;
-        let request = request.parse().map_err(|e: RecipeError| e.in_derivative(label))?;
-        let derivative = Derivative { label: label.to_owned(), request, options: EncoderOptions::default() };
+        let request: Request = request.parse().map_err(|e: RecipeError| e.in_derivative(label))?;
+        let metadata = Metadata::default_for(request.format);
+        let options = EncoderOptions { metadata, ..EncoderOptions::default() };
+        let derivative = Derivative { label: label.to_owned(), request, options };
         derivative.check()?;
         Ok(derivative)
     }

@@ -72,7 +72,7 @@ impl OutputFormat {
 
     /// Whether this build can write it.
     pub fn is_built_in(self) -> bool {
-        !matches!(self, OutputFormat::Avif | OutputFormat::Ptif)
+        !matches!(self, OutputFormat::Avif)
     }
 
     /// Whether it can hold transparency.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::{Derivative, Edition, EncoderOptions, RecipeError, Request, Size};
+use super::{Derivative, Edition, EncoderOptions, Metadata, RecipeError, Request, Size};
 
 /// The derivatives of a recipe file, in its order.
 pub(super) fn parse(text: &str, edition: Edition) -> Result<Vec<Derivative>, RecipeError> {
@@ -36,6 +36,7 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             gray,
             metadata,
             tile,
+            subifd,
             compression,
             dpi,
         } = options;
@@ -53,6 +54,7 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             "gray": gray.map(|it| it.to_string()),
             "metadata": metadata.to_string(),
             "tile": tile,
+            "subifd": subifd,
             "compression": compression.map(|it| it.to_string()),
             "dpi": dpi,
         });
@@ -115,6 +117,8 @@ struct Entry {
     metadata: Word,
     tile: Option<u32>,
     #[serde(default)]
+    subifd: bool,
+    #[serde(default)]
     compression: Word,
     dpi: Option<u16>,
 }
@@ -139,8 +143,9 @@ impl Entry {
             effort: self.effort,
             background: self.background.parse()?,
             gray: self.gray.parse()?,
-            metadata: self.metadata.parse()?.unwrap_or_default(),
+            metadata: self.metadata.parse()?.unwrap_or(Metadata::default_for(request.format)),
             tile: self.tile,
+            subifd: self.subifd,
             compression: self.compression.parse()?,
             dpi: self.dpi,
         };

@@ -8,7 +8,8 @@ use super::{GrayMethod, OutputFormat, RecipeError};
 /// How a derivative is encoded. All default to what suits the format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct EncoderOptions {
-    /// `q`: 1 to 100, for jpg (default 85) and lossy webp (default 80); from 90 up a JPEG keeps full colour resolution.
+    /// `q`: 1 to 100, for jpg (default 85), lossy webp (default 80) and a pyramid of either (85); from 90 up a JPEG
+    /// keeps full colour resolution.
     pub q: Option<u8>,
     /// `progressive`: a progressive JPEG. Default: no.
     pub progressive: bool,
@@ -19,18 +20,21 @@ pub struct EncoderOptions {
     pub lossless: bool,
     /// `effort`: 0 (fast) to 10 (small), for jpg, png and webp. Default: what is fast at a fair size.
     pub effort: Option<u8>,
-    /// `background`, for jpg: what shows through transparent pixels and in the corners of a turned image. Default:
+    /// `background`, for jpg and a pyramid of JPEG tiles: what shows through transparent pixels and in the corners of a turned image. Default:
     /// white. The other formats keep the transparency.
     pub background: Option<Background>,
     /// `gray`: how colour becomes grey, for the qualities gray and bitonal. Default: luma.
     pub gray: Option<GrayMethod>,
-    /// `metadata`, for jpg, png and webp: what of the source's metadata travels on. Default: nothing.
+    /// `metadata`, for jpg, png, webp and ptif: what of the source's metadata travels on, of which a pyramid takes the
+    /// texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
     pub metadata: Metadata,
-    /// `tile`: edge of a pyramid's tiles, in pixels.
+    /// `tile`: edge of a pyramid's tiles, 64 to 1024 pixels, a multiple of 16. Default: 512.
     pub tile: Option<u32>,
-    /// `compression`: of a TIFF. Default: deflate.
+    /// `subifd`: a pyramid's smaller levels hang under its first directory instead of following it. Default: no.
+    pub subifd: bool,
+    /// `compression`: of a TIFF or a pyramid. Default: deflate.
     pub compression: Option<Compression>,
-    /// `dpi`: the resolution written into jpg, png and tif, in dots an inch. Default: none.
+    /// `dpi`: the resolution written into jpg, png, tif and ptif, in dots an inch. Default: none; of a pyramid 300.
     pub dpi: Option<u16>,
 }
 
@@ -59,11 +63,14 @@ impl EncoderOptions {
         if let Some(background) = self.background.filter(|b| *b != Background::WHITE) {
             add("background", &background);
         }
-        if self.metadata != Metadata::Strip {
+        if self.metadata != Metadata::default_for(format) {
             add("metadata", &self.metadata);
         }
         if let Some(tile) = self.tile {
             add("tile", &tile);
+        }
+        if self.subifd {
+            add("subifd", &true);
         }
         if let Some(compression) = self.compression.filter(|c| *c != Compression::Deflate) {
             add("compression", &compression);
@@ -77,14 +84,15 @@ impl EncoderOptions {
     /// Refuses values out of range, and options that `format` has no use for: none is ever silently ignored.
     pub(super) fn check(&self, format: OutputFormat) -> Result<(), RecipeError> {
         use OutputFormat::{Jpg, Png, Ptif, Tif, Webp};
-        let given: [(&str, bool, &[OutputFormat]); 9] = [
-            ("q", self.q.is_some(), &[Jpg, Webp]),
+        let given: [(&str, bool, &[OutputFormat]); 10] = [
+            ("q", self.q.is_some(), &[Jpg, Webp, Ptif]),
             ("progressive", self.progressive, &[Jpg]),
             ("lossless", self.lossless, &[Jpg, Webp]),
             ("effort", self.effort.is_some(), &[Jpg, Png, Webp]),
-            ("background", self.background.is_some(), &[Jpg]),
-            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp]),
+            ("background", self.background.is_some(), &[Jpg, Ptif]),
+            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Ptif]),
             ("tile", self.tile.is_some(), &[Ptif]),
+            ("subifd", self.subifd, &[Ptif]),
             ("compression", self.compression.is_some(), &[Tif, Ptif]),
             ("dpi", self.dpi.is_some(), &[Jpg, Png, Tif, Ptif]),
         ];
@@ -103,11 +111,36 @@ impl EncoderOptions {
         if let Some(effort) = self.effort.filter(|effort| *effort > 10) {
             return Err(RecipeError::bad("effort", &effort.to_string(), "0 (fast) to 10 (small)"));
         }
-        if let Some(tile) = self.tile.filter(|tile| *tile == 0 || *tile % 16 != 0) {
-            return Err(RecipeError::bad("tile", &tile.to_string(), "a multiple of 16, as TIFF 6.0 demands"));
+        if let Some(tile) = self.tile.filter(|tile| !(64..=1024).contains(tile) || *tile % 16 != 0) {
+            return Err(RecipeError::bad("tile", &tile.to_string(), "64 to 1024, a multiple of 16"));
+        }
+        if format == Ptif {
+            self.check_pyramid()?;
         }
         if self.dpi == Some(0) {
             return Err(RecipeError::bad("dpi", "0", "1 to 65535"));
+        }
+        Ok(())
+    }
+
+    /// Refuses for a pyramid what its way of packing tiles has no use for.
+    fn check_pyramid(&self) -> Result<(), RecipeError> {
+        let compression = self.compression.unwrap_or_default();
+        let lossy = matches!(compression, Compression::Jpeg | Compression::Webp);
+        if compression == Compression::Packbits {
+            let allowed = "none, lzw, deflate, zstd, jpeg, webp for ptif";
+            return Err(RecipeError::bad("compression", "packbits", allowed));
+        }
+        let needless = [
+            ("q", self.q.is_some() && !lossy, "jpeg or webp"),
+            ("background", self.background.is_some() && compression != Compression::Jpeg, "jpeg"),
+        ];
+        for (name, is_needless, users) in needless {
+            if is_needless {
+                return Err(RecipeError::new(format!(
+                    "“{name}” has no meaning for a pyramid with {compression} compression, only with {users}"
+                )));
+            }
         }
         Ok(())
     }
@@ -181,6 +214,13 @@ pub enum Metadata {
     Keep,
 }
 
+impl Metadata {
+    /// What a format keeps where nothing is said.
+    pub fn default_for(format: OutputFormat) -> Self {
+        if format == OutputFormat::Ptif { Metadata::Copyright } else { Metadata::Strip }
+    }
+}
+
 impl FromStr for Metadata {
     type Err = RecipeError;
 
@@ -218,6 +258,10 @@ pub enum Compression {
     Packbits,
     /// `jpeg`: lossy; for pyramids.
     Jpeg,
+    /// `zstd`: smaller and faster to read than deflate, for readers that know libtiff's extension; for pyramids.
+    Zstd,
+    /// `webp`: lossy, for readers that know libtiff's extension; for pyramids.
+    Webp,
 }
 
 impl FromStr for Compression {
@@ -230,7 +274,12 @@ impl FromStr for Compression {
             "deflate" => Compression::Deflate,
             "packbits" => Compression::Packbits,
             "jpeg" => Compression::Jpeg,
-            _ => return Err(RecipeError::bad("compression", text, "none, lzw, deflate, packbits, jpeg")),
+            "zstd" => Compression::Zstd,
+            "webp" => Compression::Webp,
+            _ => {
+                let allowed = "none, lzw, deflate, packbits, jpeg, zstd, webp";
+                return Err(RecipeError::bad("compression", text, allowed));
+            }
         })
     }
 }
@@ -243,6 +292,8 @@ impl fmt::Display for Compression {
             Compression::Deflate => "deflate",
             Compression::Packbits => "packbits",
             Compression::Jpeg => "jpeg",
+            Compression::Zstd => "zstd",
+            Compression::Webp => "webp",
         })
     }
 }

@@ -9,12 +9,15 @@
 
 pub mod isolated;
 
+mod collect;
 mod pool;
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imgmill_image::{OnTruncated, Recipe, Rendition, SNIFF_LEN, SourceFormat};
+use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN, SourceFormat};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,6 +25,9 @@ use self::isolated::{Bounds, Program, Workshop};
 use crate::body::Body;
 use crate::error::{Error, Kind, Stage};
 use crate::limits::Limits;
+use collect::Collected;
+
+pub use collect::MadeRendition;
 
 /// The grain of the pixel budget.
 const UNIT: u64 = 64 << 10;
@@ -39,7 +45,7 @@ pub struct Isolation {
 #[derive(Debug)]
 pub struct Made {
     /// One for each derivative, in the recipe's order.
-    pub renditions: Vec<Rendition>,
+    pub renditions: Vec<MadeRendition>,
     /// The source ends before its image does, which the limits accept.
     pub truncated: bool,
     /// Time on a thread; waiting for one is not counted.
@@ -82,6 +88,7 @@ pub struct Deriver {
     pixels: Arc<Semaphore>,
     budget: u64,
     max_output: u64,
+    spool_dir: Option<PathBuf>,
     pool: pool::Pool,
     everywhere: bool,
     workshop: Arc<Workshop>,
@@ -101,6 +108,7 @@ impl Deriver {
             max_bytes: u64::MAX,
             max_pixels: limits.max_pixels,
             on_truncated: limits.on_truncated,
+            threads: NonZeroUsize::new(limits.threads).unwrap_or(NonZeroUsize::MIN),
             ..Default::default()
         };
         let bounds = Bounds { time: limits.job_timeout, output: limits.max_output };
@@ -110,10 +118,16 @@ impl Deriver {
             pixels: Arc::new(Semaphore::new(units(limits.pixel_memory).max(1) as usize)),
             budget: limits.pixel_memory.max(UNIT),
             max_output: limits.max_output,
+            spool_dir: None,
             pool,
             everywhere: isolation.everywhere,
             workshop: Arc::new(Workshop::new(isolation.program, of_image, bounds)),
         })
+    }
+
+    /// Has renditions that may be large written to unnamed files in `folder`.
+    pub fn spooling_to(self, folder: PathBuf) -> Self {
+        Deriver { spool_dir: Some(folder), ..self }
     }
 
     /// The derivatives that are made of every source.
@@ -159,27 +173,30 @@ impl Deriver {
         // Beside the body itself there is the shared file's copy and the process's own.
         let shared = if isolated { body.len() as u64 * 2 } else { 0 };
         let mut admitted = self.admit(need.saturating_add(shared)).await?;
-        let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
-        let (renditions, truncated, elapsed) = if isolated {
+        let (recipe, limits, spool_dir) = (Arc::clone(&self.recipe), self.limits, self.spool_dir.clone());
+        let (renditions, truncated, elapsed): (Vec<MadeRendition>, _, _) = if isolated {
             let workshop = Arc::clone(&self.workshop);
-            self.on_thread(move || workshop.derive(&body, &recipe, need)).await?
+            let made = self.on_thread(move || workshop.derive(&body, &recipe, need)).await?;
+            (made.0.into_iter().map(MadeRendition::from).collect(), made.1, made.2)
         } else {
             let here = move || {
                 let started = Instant::now();
-                let mut renditions = Vec::with_capacity(recipe.derivatives().len());
-                let derived = imgmill_image::derive(&body, &recipe, &mut renditions, &limits)?;
-                Ok((renditions, derived.truncated, started.elapsed()))
+                let mut made = Collected { renditions: Vec::new(), spool_dir };
+                let derived = imgmill_image::derive(&body, &recipe, &mut made, &limits)?;
+                Ok((made.renditions, derived.truncated, started.elapsed()))
             };
             self.on_thread(here).await?
         };
-        // The decoded pixels are gone; what was made of them waits for the store.
-        let bytes = renditions.iter().map(|rendition| rendition.bytes.len() as u64).sum();
+        let bytes = renditions.iter().map(|rendition| rendition.bytes.len() as u64).sum::<u64>();
         if bytes > self.max_output {
             let most = self.max_output;
             let message =
                 format!("its renditions have {bytes} bytes, more than --max-output allows ({most})");
             return Err(Error::new(Stage::Derive, Kind::TooLarge, message));
         }
+        // The decoded pixels are gone; what was made of them waits for the store.
+        let in_memory = renditions.iter().filter(|rendition| !rendition.spooled);
+        let bytes = in_memory.map(|rendition| rendition.bytes.len() as u64).sum();
         let held = admitted.split((units(bytes) as usize).min(admitted.num_permits()));
         Ok(Made { renditions, truncated, elapsed, held })
     }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use imgmill_image::Rendition;
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
 use crate::delegate::{self, Coder};
-use crate::derive::Inspected;
+use crate::derive::{Inspected, MadeRendition};
 use crate::error::{Error, Kind};
 use crate::identity::{source_name, text_hash};
 use crate::job::Job;
@@ -120,10 +119,9 @@ impl Rows {
         &self,
         job: &Job,
         wanted: &Wanted<'_>,
-        rendition: Rendition,
+        rendition: MadeRendition,
     ) -> Result<StoredRendition, Error> {
-        let Rendition { width, height, format, bytes, .. } = rendition;
-        let bytes = Bytes::from(bytes);
+        let MadeRendition { width, height, format, bytes, .. } = rendition;
         let kept = match &self.stages.keeper {
             Some(keeper) => keeper.rendition(bytes.clone(), format.extension()).await,
             None => None,

@@ -11,6 +11,14 @@ use ffi::Settings;
 /// libwebp's limit, in pixels a side.
 const LONGEST: u32 = 16_383;
 
+/// libwebp's own default method.
+const METHOD: u8 = 4;
+
+/// A lossy WebP with no metadata, of colour pixels.
+pub(crate) fn plain(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, Error> {
+    ffi::encode(pixels, Settings { quality, lossless: false, method: METHOD })
+}
+
 pub(super) fn encode(
     pixels: &Pixels,
     options: &EncoderOptions,
@@ -25,8 +33,8 @@ pub(super) fn encode(
     let settings = Settings {
         quality: options.quality_for(OutputFormat::Webp),
         lossless: options.lossless,
-        // libwebp's methods are 0 to 6, 4 being its own default.
-        method: options.effort.map_or(4, |effort| (effort * 6).div_ceil(10)),
+        // libwebp's methods are 0 to 6.
+        method: options.effort.map_or(METHOD, |effort| (effort * 6).div_ceil(10)),
     };
     let file = match pixels.channels {
         Channels::Rgb | Channels::Rgba => ffi::encode(pixels, settings),

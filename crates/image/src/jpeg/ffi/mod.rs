@@ -11,11 +11,15 @@
 
 mod fault;
 mod reader;
+mod strips;
+mod tiles;
 mod transcode;
 mod turn;
 mod writer;
 
 pub(crate) use reader::{Colour, Scaled, decode};
+pub(crate) use strips::Strips;
+pub(crate) use tiles::TileEncoder;
 pub(crate) use transcode::{Copied, luma_only};
 pub(crate) use turn::{Turning, turned};
 pub(crate) use writer::{Encoding, encode};

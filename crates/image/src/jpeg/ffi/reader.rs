@@ -21,7 +21,7 @@ pub(crate) enum Colour {
 }
 
 impl Colour {
-    fn channels(self) -> usize {
+    pub(super) fn channels(self) -> usize {
         match self {
             Colour::Luma => 1,
             Colour::Rgb => 3,
@@ -50,23 +50,28 @@ pub(crate) fn decode(
     let mut reader = Reader::open(source, size, limits)?;
     let cinfo = reader.cinfo();
     let decoded = guarded(move || {
-        cinfo.scale_num = eighths.into();
-        cinfo.scale_denom = 8;
-        cinfo.out_color_space = match colour {
-            Colour::Luma => sys::JCS_GRAYSCALE,
-            Colour::Rgb => sys::JCS_RGB,
-            Colour::Cmyk => sys::JCS_CMYK,
-        };
-        cinfo.dct_method = sys::J_DCT_METHOD::JDCT_ISLOW;
-        cinfo.do_fancy_upsampling = 1;
-        // Smoothing invents pixels for scans that are missing; a file that lacks scans is an error here.
-        cinfo.do_block_smoothing = 0;
-        // SAFETY: the header was read, and the fields set above are the ones meant to be set now.
-        unsafe { sys::jpeg_start_decompress(cinfo) };
+        start(cinfo, eighths, colour);
         scanlines(cinfo, colour.channels())
     });
     let truncated = reader.ended_early();
     decoded.flatten().map(|scaled| Scaled { truncated, ..scaled })
+}
+
+/// Starts to decompress; what libjpeg raises leaves it.
+pub(super) fn start(cinfo: &mut sys::jpeg_decompress_struct, eighths: u8, colour: Colour) {
+    cinfo.scale_num = eighths.into();
+    cinfo.scale_denom = 8;
+    cinfo.out_color_space = match colour {
+        Colour::Luma => sys::JCS_GRAYSCALE,
+        Colour::Rgb => sys::JCS_RGB,
+        Colour::Cmyk => sys::JCS_CMYK,
+    };
+    cinfo.dct_method = sys::J_DCT_METHOD::JDCT_ISLOW;
+    cinfo.do_fancy_upsampling = 1;
+    // Smoothing invents pixels for scans that are missing; a file that lacks scans is an error here.
+    cinfo.do_block_smoothing = 0;
+    // SAFETY: the header was read, and the fields set above are the ones meant to be set now.
+    unsafe { sys::jpeg_start_decompress(cinfo) };
 }
 
 fn scanlines(cinfo: &mut sys::jpeg_decompress_struct, channels: usize) -> Result<Scaled, Error> {

@@ -84,7 +84,7 @@ pub(crate) fn encode(
     Ok(writer.into_bytes())
 }
 
-fn configure(
+pub(super) fn configure(
     cinfo: &mut sys::jpeg_compress_struct,
     width: u32,
     height: u32,
@@ -180,7 +180,12 @@ impl Writer {
     }
 
     /// What was written, once compression has finished.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.take_bytes()
+    }
+
+    /// The same, where the compressor is used again.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
         // SAFETY: `state` is live, and libjpeg, which also points there, is not running.
         std::mem::take(unsafe { &mut (*self.state.as_ptr()).output.bytes })
     }

@@ -46,7 +46,9 @@ pub(super) struct Question {
 impl Question {
     pub fn new(task: Task, length: u64, recipe: String, limits: &Limits) -> Question {
         // Every field is named, so that a new one cannot be forgotten here.
-        let Limits { max_bytes, max_pixels, max_scans, max_frames, on_truncated, deadline } = *limits;
+        // A process works on one thread: its sandbox lets it start no other.
+        let Limits { max_bytes, max_pixels, max_scans, max_frames, on_truncated, deadline, threads: _ } =
+            *limits;
         let accept_truncated = on_truncated == OnTruncated::Accept;
         let time = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         Question {
@@ -70,6 +72,7 @@ impl Question {
             max_frames: self.max_frames,
             on_truncated: if self.accept_truncated { OnTruncated::Accept } else { OnTruncated::Fail },
             deadline: None,
+            threads: std::num::NonZeroUsize::MIN,
         };
         self.time.map_or(limits, |time| limits.within(time))
     }

@@ -1,0 +1,294 @@
+//! Pyramids: every level read back by another reader, for every way of packing, odd sizes and tile sizes.
+#![allow(clippy::unwrap_used)] // in tests' own helpers too
+
+mod support;
+
+use std::io::Cursor;
+use std::num::NonZeroUsize;
+
+use imgmill_image::{ErrorKind, Limits, OnTruncated, Recipe, Rendition, derive};
+use proptest::prelude::*;
+use support::*;
+use tiff::decoder::{Decoder, DecodingResult};
+use tiff::tags::Tag;
+
+/// A level as another reader sees it.
+struct Level {
+    width: u32,
+    height: u32,
+    samples: usize,
+    data: Vec<u8>,
+}
+
+type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+
+fn level(reader: &mut Reader<'_>) -> Level {
+    let (width, height) = reader.dimensions().unwrap();
+    let samples = usize::from(reader.colortype().unwrap().num_samples());
+    let DecodingResult::U8(data) = reader.read_image().unwrap() else { panic!("not in 8 bits") };
+    Level { width, height, samples, data }
+}
+
+fn levels(bytes: &[u8]) -> Vec<Level> {
+    let mut reader = Decoder::new(Cursor::new(bytes)).unwrap();
+    let mut found = vec![level(&mut reader)];
+    while reader.more_images() {
+        reader.next_image().unwrap();
+        assert_eq!(reader.get_tag_u32(Tag::NewSubfileType).unwrap(), 1);
+        found.push(level(&mut reader));
+    }
+    found
+}
+
+fn pyramid(options: &str) -> Recipe {
+    Recipe::parse_json(&format!(r#"{{"p": {{"format": "ptif"{options}}}}}"#)).unwrap()
+}
+
+fn made(source: &[u8], options: &str) -> Vec<u8> {
+    only(source, &pyramid(options)).bytes
+}
+
+/// What level `n` is if each pixel is the mean of the `2^n` × `2^n` that it covers.
+fn averaged(data: &[u8], (width, height): (u32, u32), samples: usize, n: usize) -> Vec<f64> {
+    let side = 1u32 << n;
+    let mut means = Vec::new();
+    for y in 0..height.div_ceil(side) {
+        for x in 0..width.div_ceil(side) {
+            for c in 0..samples {
+                let rows = y * side..height.min((y + 1) * side);
+                let at = |x: u32, y: u32| f64::from(data[(y * width + x) as usize * samples + c]);
+                let columns = x * side..width.min((x + 1) * side);
+                let covered = (rows.len() * columns.len()) as f64;
+                means.push(rows.flat_map(|y| columns.clone().map(move |x| at(x, y))).sum::<f64>() / covered);
+            }
+        }
+    }
+    means
+}
+
+const LOSSLESS: [&str; 4] = ["none", "lzw", "deflate", "zstd"];
+
+#[test]
+fn a_lossless_pyramid_holds_the_source_and_its_means() {
+    let image = picture(600, 400);
+    let source = png(&image);
+    for compression in LOSSLESS {
+        let bytes = made(&source, &format!(r#", "tile": 64, "compression": "{compression}""#));
+        let levels = levels(&bytes);
+        let sizes: Vec<_> = levels.iter().map(|level| (level.width, level.height)).collect();
+        assert_eq!(sizes, [(600, 400), (300, 200), (150, 100), (75, 50), (38, 25)], "{compression}");
+        assert_eq!(levels[0].data, image.data, "{compression}");
+        // Whole tiles of pixels down to the third level, so that means of means are means.
+        for (n, level) in levels.iter().enumerate().take(4) {
+            let means = averaged(&image.data, (600, 400), 3, n);
+            for (found, mean) in level.data.iter().zip(means) {
+                assert!((f64::from(*found) - mean).abs() <= 1.0, "{compression}, level {n}: {found} {mean}");
+            }
+        }
+    }
+}
+
+#[test]
+fn jpeg_tiles_share_their_tables_and_look_like_the_source() {
+    let image = picture(600, 400);
+    let source = png(&image);
+    for (q, subsampling) in [(85, [2, 2]), (92, [1, 1])] {
+        let bytes = made(&source, &format!(r#", "tile": 128, "compression": "jpeg", "q": {q}"#));
+        let mut reader = Decoder::new(Cursor::new(bytes.as_slice())).unwrap();
+        assert_eq!(reader.get_tag_u16_vec(Tag::ChromaSubsampling).unwrap(), subsampling);
+        assert_eq!(reader.get_tag_u32(Tag::PhotometricInterpretation).unwrap(), 6);
+        assert!(reader.find_tag(Tag::JPEGTables).unwrap().is_some());
+        let levels = levels(&bytes);
+        assert_eq!(levels.len(), 4);
+        let decoded = only(&bytes, &recipe("full/max/0/default.png")).bytes;
+        let (width, height, _, data) = read_png(&decoded);
+        assert_eq!((width, height), (600, 400));
+        assert!(psnr(&data, &image.data) > 36.0, "q {q}: {}", psnr(&data, &image.data));
+    }
+}
+
+/// The reader of these tests stumbles over long runs in LZW; libtiff does not.
+const LOSSLESS_FOR_RUNS: [&str; 3] = ["none", "deflate", "zstd"];
+
+#[test]
+fn grey_and_transparency_are_kept_where_the_packing_can() {
+    let gray = png_of(70, 90, png::ColorType::Grayscale, png::BitDepth::Eight, &[99; 6300], |_| {});
+    let alpha: Vec<u8> =
+        (0..70 * 90).flat_map(|n| [200, 100, 50, if n % 2 == 0 { 255 } else { 0 }]).collect();
+    let alpha = png_of(70, 90, png::ColorType::Rgba, png::BitDepth::Eight, &alpha, |_| {});
+    for compression in LOSSLESS_FOR_RUNS {
+        let options = format!(r#", "tile": 64, "compression": "{compression}""#);
+        let found = levels(&made(&gray, &options));
+        assert!(found.iter().all(|level| level.samples == 1 && level.data.iter().all(|v| *v == 99)));
+        let found = levels(&made(&alpha, &options));
+        assert_eq!((found.len(), found[1].samples), (2, 4));
+        // Half of each four is opaque; their colour is not diluted by what cannot be seen.
+        assert!(found[1].data.chunks(4).all(|p| p[..3] == [200, 100, 50] && p[3].abs_diff(127) <= 1));
+    }
+    let options = r#", "tile": 64, "compression": "jpeg", "background": "black""#;
+    let bytes = made(&alpha, options);
+    let flat = only(&bytes, &recipe("full/max/0/default.png")).bytes;
+    let (_, _, color, data) = read_png(&flat);
+    assert_eq!(color, png::ColorType::Rgb);
+    assert!(data.iter().map(|v| u32::from(*v)).sum::<u32>() / (data.len() as u32) < 70);
+    let gray = levels(&made(&gray, r#", "tile": 64, "compression": "jpeg""#));
+    assert!(gray.iter().all(|level| level.samples == 1 && level.data.iter().all(|v| v.abs_diff(99) <= 1)));
+}
+
+#[test]
+fn a_jpeg_read_in_strips_is_the_jpeg_decoded_at_once() {
+    let image = picture(333, 517);
+    for options in ["", "gray"] {
+        let source = jpeg(&image, "");
+        let quality = if options == "gray" { r#", "quality": "gray""# } else { "" };
+        let bytes = made(&source, &format!(r#", "tile": 64{quality}"#));
+        let request = if options == "gray" { "full/max/0/gray.png" } else { "full/max/0/default.png" };
+        let (_, _, _, whole) = pixels(&source, request);
+        assert_eq!(levels(&bytes)[0].data, whole, "{options}");
+    }
+}
+
+#[test]
+fn what_is_turned_or_resized_is_a_pyramid_too() {
+    let source = with_segment(&jpeg(&quarters(600, 400), ""), 0xE1, &exif(6));
+    let found = levels(&made(&source, r#", "size": "!300,300", "tile": 64"#));
+    assert_eq!((found[0].width, found[0].height), (200, 300));
+    // Orientation 6 brings the lower left quarter, white, to the top left.
+    assert!(found[0].data[..3].iter().all(|v| *v > 240));
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_the_threads() {
+    let source = jpeg(&picture(700, 900), "");
+    for options in [r#", "tile": 64"#, r#", "tile": 96, "compression": "jpeg""#] {
+        let with = |threads| {
+            let limits = Limits { threads: NonZeroUsize::new(threads).unwrap(), ..Limits::default() };
+            let mut renditions: Vec<Rendition> = Vec::new();
+            derive(&source, &pyramid(options), &mut renditions, &limits).unwrap();
+            renditions.remove(0).bytes
+        };
+        let one = with(1);
+        assert!([2, 3, 8].into_iter().all(|threads| with(threads) == one));
+    }
+}
+
+#[test]
+fn says_resolution_and_who_made_it() {
+    let mut block = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+    block.extend(b"\x01\x3B\0\x02\0\0\0\x04Ann\0");
+    block.extend(b"\x82\x98\0\x02\0\0\0\x05\0\0\0\x26");
+    block.extend(b"\0\0\0\0(c) \0\0");
+    let source = with_segment(&jpeg(&picture(300, 200), ""), 0xE1, &[b"Exif\0\0", block.as_slice()].concat());
+    let bytes = made(&source, r#", "tile": 64"#);
+    let mut reader = Decoder::new(Cursor::new(bytes.as_slice())).unwrap();
+    assert_eq!(reader.get_tag_ascii_string(Tag::Artist).unwrap(), "Ann");
+    assert_eq!(reader.get_tag_ascii_string(Tag::Unknown(33432)).unwrap(), "(c) ");
+    let resolution = reader.get_tag(Tag::XResolution).unwrap();
+    assert_eq!(format!("{resolution:?}"), "Rational(300, 1)");
+    let stripped = made(&source, r#", "tile": 64, "metadata": "strip", "dpi": 72"#);
+    let mut reader = Decoder::new(Cursor::new(stripped.as_slice())).unwrap();
+    assert!(reader.find_tag(Tag::Artist).unwrap().is_none());
+    assert_eq!(format!("{:?}", reader.get_tag(Tag::XResolution).unwrap()), "Rational(72, 1)");
+}
+
+#[test]
+fn levels_hang_under_the_first_directory_if_that_is_asked_for() {
+    let bytes = made(&png(&picture(300, 200)), r#", "tile": 64, "subifd": true"#);
+    let mut reader = Decoder::new(Cursor::new(bytes.as_slice())).unwrap();
+    assert!(!reader.more_images());
+    let below = reader.get_tag(Tag::SubIfd).unwrap().into_u64_vec();
+    assert_eq!(below.map(|places| places.len()).unwrap_or(0), 3);
+}
+
+#[test]
+fn a_source_that_breaks_half_way_leaves_nothing() {
+    let whole = jpeg(&picture(800, 800), "");
+    let cut = &whole[..whole.len() / 2];
+    let mut renditions: Vec<Rendition> = Vec::new();
+    let limits = Limits { threads: NonZeroUsize::new(2).unwrap(), ..Limits::default() };
+    let error = derive(cut, &pyramid(r#", "tile": 64"#), &mut renditions, &limits).unwrap_err();
+    assert_eq!((error.kind(), renditions.len()), (ErrorKind::Truncated, 0));
+    let lenient = Limits { on_truncated: OnTruncated::Accept, ..limits };
+    let derived = derive(cut, &pyramid(r#", "tile": 64"#), &mut renditions, &lenient).unwrap();
+    assert!(derived.truncated && renditions.len() == 1);
+    let cut = png(&picture(800, 800));
+    let error = derive(&cut[..cut.len() / 2], &pyramid(""), &mut Vec::new(), &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+}
+
+#[test]
+fn options_that_do_nothing_for_a_pyramid_are_refused() {
+    for options in [
+        r#", "tile": 48"#,
+        r#", "tile": 100"#,
+        r#", "tile": 2048"#,
+        r#", "q": 80"#,
+        r#", "compression": "packbits""#,
+        r#", "background": "black""#,
+        r#", "effort": 3"#,
+    ] {
+        assert!(
+            Recipe::parse_json(&format!(r#"{{"p": {{"format": "ptif"{options}}}}}"#)).is_err(),
+            "{options}"
+        );
+    }
+}
+
+/// A disk that is full after some bytes.
+struct Full(Option<std::fs::File>);
+
+impl imgmill_image::Sink for Full {
+    fn put(&mut self, _: Rendition) -> std::io::Result<()> {
+        panic!("nothing was made");
+    }
+
+    fn file(&mut self) -> std::io::Result<Option<std::fs::File>> {
+        Ok(self.0.take())
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_of_the_sink() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let source = jpeg(&picture(800, 800), "");
+    let error = derive(&source, &pyramid(""), &mut Full(Some(full)), &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Sink);
+    assert!(error.to_string().contains("could not be written"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_size_and_tile_comes_back(
+        width in 1u32..400, height in 1u32..400, tile in 4u32..12, subifd: bool, kind in 0usize..3,
+        threads in 1usize..4,
+    ) {
+        let (color, samples) = [
+            (png::ColorType::Grayscale, 1),
+            (png::ColorType::Rgb, 3),
+            (png::ColorType::GrayscaleAlpha, 2),
+        ][kind];
+        let count = (width * height) as usize * samples;
+        let data: Vec<u8> = (0..count).map(|n| (n * 31 % 251) as u8 ^ (n / 97) as u8).collect();
+        let source = png_of(width, height, color, png::BitDepth::Eight, &data, |_| {});
+        let recipe = pyramid(&format!(r#", "tile": {}, "subifd": {subifd}"#, tile * 16));
+        let limits = Limits { threads: NonZeroUsize::new(threads).unwrap(), ..Limits::default() };
+        let mut renditions: Vec<Rendition> = Vec::new();
+        derive(&source, &recipe, &mut renditions, &limits).unwrap();
+        // The reader of these tests knows no grey with alpha: there it is the sizes that count.
+        let mut reader = Decoder::new(Cursor::new(renditions[0].bytes.as_slice())).unwrap();
+        prop_assert_eq!(reader.dimensions().unwrap(), (width, height));
+        if samples != 2 {
+            prop_assert_eq!(level(&mut reader).data, data);
+        }
+        let (mut w, mut h) = (width, height);
+        while !subifd && reader.more_images() {
+            reader.next_image().unwrap();
+            (w, h) = (w.div_ceil(2), h.div_ceil(2));
+            prop_assert_eq!(reader.dimensions().unwrap(), (w, h));
+        }
+        prop_assert!(subifd || (w <= tile * 16 && h <= tile * 16));
+    }
+}

@@ -1,0 +1,163 @@
+//! Static tiles: image files in, a folder of tiles each, which any web server serves to a zooming viewer.
+//!
+//! A set of tiles is made beside its name and gets it when whole, so that a viewer never meets half of one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use imgmill_image::{Layout, Limits, TileSettings, TileSink, Tiled};
+use imgmill_pipeline::error::is_disk_full;
+use imgmill_pipeline::{Error, Kind, Stage};
+
+/// Everything that decides what is made of each image.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder that sets of tiles go into, each under its image's name.
+    pub output: PathBuf,
+    /// The URL that this folder will be served at.
+    pub base: String,
+    /// How tiles are made; `id` and `name` are set for each image.
+    pub tiles: TileSettings,
+    /// Whether a set that is there is made again.
+    pub refresh: bool,
+    /// What one image may cost.
+    pub limits: Limits,
+}
+
+/// What became of an image.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its tiles were made, here.
+    Made(PathBuf, Tiled),
+    /// They were there.
+    Present(PathBuf),
+}
+
+/// The name of an image's set of tiles: its file's, without the extension.
+///
+/// # Errors
+/// When it has none that can stand in a URL's path as one part.
+pub fn name(source: &Path) -> Result<String, String> {
+    let name = source.file_stem().and_then(|stem| stem.to_str());
+    match name {
+        Some(name) if !name.starts_with('.') => Ok(name.to_owned()),
+        _ => Err(format!("{} has no name that its tiles could go by", source.display())),
+    }
+}
+
+/// Makes the tiles of one image file.
+///
+/// # Errors
+/// What the image is or cannot give, and what the disk refuses. Nothing is left of the set then.
+pub fn make(source: &Path, settings: &Settings) -> Result<Outcome, Error> {
+    let name = name(source).map_err(|why| Error::new(Stage::Fetch, Kind::InvalidUrl, why))?;
+    let places = Places::of(&settings.output, &name, settings.tiles.layout);
+    if places.are_taken() && !settings.refresh {
+        return Ok(Outcome::Present(places.main()));
+    }
+    let bytes = fs::read(source).map_err(|error| {
+        let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
+        Error::new(Stage::Fetch, kind, format!("{} cannot be read", source.display())).caused_by(error)
+    })?;
+    let failed = |error: io::Error| not_stored(&settings.output, error);
+    fs::create_dir_all(&settings.output).map_err(failed)?;
+    let unfinished =
+        tempfile::Builder::new().prefix(".part-").tempdir_in(&settings.output).map_err(failed)?;
+    let id = format!("{}/{}", settings.base.trim_end_matches('/'), percent_encoded(&name));
+    let tiles = TileSettings { id, name, ..settings.tiles.clone() };
+    let folder = Folder(unfinished.path().to_owned());
+    let tiled = imgmill_image::tile(&bytes, &tiles, &folder, &settings.limits)?;
+    places.take_over(unfinished).map_err(failed)?;
+    Ok(Outcome::Made(places.main(), tiled))
+}
+
+/// Unreserved characters stand for themselves (RFC 3986 § 2.3).
+fn percent_encoded(name: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encoded).collect()
+}
+
+fn not_stored(folder: &Path, error: io::Error) -> Error {
+    let (kind, advice) = match &error {
+        error if is_disk_full(error) => (Kind::DiskFull, "; free some space or name another disk"),
+        _ => (Kind::Io, ""),
+    };
+    let message = format!("tiles cannot be written to {}{advice}", folder.display());
+    Error::new(Stage::Store, kind, message).caused_by(error)
+}
+
+/// A folder that is being filled.
+struct Folder(PathBuf);
+
+impl TileSink for Folder {
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.0.join(path);
+        match fs::write(&path, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
+                fs::write(&path, bytes)
+            }
+            written => written,
+        }
+    }
+}
+
+/// What a set of tiles consists of in its output folder: the last is what a viewer opens, or holds it.
+struct Places {
+    output: PathBuf,
+    /// Names in the unfinished folder and in the output folder; an empty one is the folder itself.
+    names: Vec<(String, String)>,
+}
+
+impl Places {
+    fn of(output: &Path, name: &str, layout: Layout) -> Self {
+        let same = |name: String| (name.clone(), name);
+        let names = match layout {
+            Layout::Dzi => vec![same(format!("{name}_files")), same(format!("{name}.dzi"))],
+            _ => vec![(String::new(), name.to_owned())],
+        };
+        Self { output: output.to_owned(), names }
+    }
+
+    fn main(&self) -> PathBuf {
+        self.names.last().map_or_else(|| self.output.clone(), |(_, name)| self.output.join(name))
+    }
+
+    fn are_taken(&self) -> bool {
+        self.names.iter().any(|(_, name)| self.output.join(name).exists())
+    }
+
+    /// Gives what is in `unfinished` its names. What had them before goes first to a folder that is then removed.
+    fn take_over(&self, unfinished: tempfile::TempDir) -> io::Result<()> {
+        open_to_all(unfinished.path())?;
+        let old = tempfile::Builder::new().prefix(".old-").tempdir_in(&self.output)?;
+        for (from, name) in &self.names {
+            let to = self.output.join(name);
+            if to.exists() {
+                fs::rename(&to, old.path().join(name))?;
+            }
+            fs::rename(unfinished.path().join(from), to)?;
+        }
+        if self.names.iter().any(|(from, _)| from.is_empty()) {
+            // It has another name now.
+            let _ = unfinished.keep();
+        }
+        Ok(())
+    }
+}
+
+/// A temporary folder is its owner's alone; a web server is somebody else.
+#[cfg(unix)]
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}
