@@ -50,6 +50,12 @@ impl ToSrgb {
     }
 }
 
+/// Whether [`to_srgb`] would do nothing to RGB pixels with this profile.
+pub(crate) fn leaves_rgb_as_it_is(profile: &[u8]) -> bool {
+    ColorProfile::new_from_slice(profile)
+        .map_or(true, |profile| profile.color_space != DataColorSpace::Rgb || is_srgb(&profile))
+}
+
 /// Red, green and blue for samples of cyan, magenta, yellow and black, of which 255 is full ink.
 pub(crate) fn cmyk_to_srgb(cmyk: &[u8], profile: Option<&[u8]>) -> Vec<u8> {
     let profiled = profile.and_then(|profile| {

@@ -3,7 +3,7 @@
 
 mod rows;
 
-use crate::decode::{self, Decoded};
+use crate::decode::{self, Decoded, Need};
 use crate::error::{Error, ErrorKind, shielded};
 use crate::finished::{Finished, InOrder, Target};
 use crate::header::Header;
@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::ops::{self, resize::Area};
 use crate::pixels::{Channels, Pixels};
 use crate::plan::{self, Lossless, Plan, Rect};
+use crate::planes::{Chroma, Planes};
 use crate::probe::probe;
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
 use crate::sink::{Rendition, Sink};
@@ -76,12 +77,11 @@ pub fn derive(
     }
     if !drawing.is_empty() {
         let need = plan::need(drawing.iter().map(|work| (&work.plan, work.derivative)));
-        let decoded = shielded(ErrorKind::Corrupt, || decode::decode(source, &header, need, limits))?;
-        truncated |= decoded.truncated;
-        place_smart_crops(&mut drawing, &header, &decoded)?;
+        let decode = || Canvas::decode(source, &header, need, limits, &mut drawing);
+        let (mut canvas, ended_early) = shielded(ErrorKind::Corrupt, decode)?;
+        truncated |= ended_early;
         // From large to small, so that a small derivative can be drawn from a larger one.
         drawing.sort_by_key(|work| std::cmp::Reverse(work.plan.drawn));
-        let mut canvas = Canvas { decoded, last: None };
         for (done, work) in drawing.iter().enumerate() {
             limits.check_time()?;
             let later = &drawing[done + 1..];
@@ -198,9 +198,15 @@ impl Work<'_> {
         exif: Option<&[u8]>,
         limits: &Limits,
     ) -> Result<Finished, Error> {
-        let pixels = self.finished_pixels(canvas, later, limits)?;
-        limits.check_time()?;
         let (format, options) = (self.derivative.request.format, &self.derivative.options);
+        let chroma = self.plan.stays_planes(self.derivative);
+        let picture = canvas.draw(&self.plan, chroma.unwrap_or(Chroma::Full), later)?;
+        if let (Picture::Planes(planes), Some(_)) = (&picture, chroma) {
+            let bytes = encode::encode_planes(planes, options, exif)?;
+            return Ok(self.rendition(planes.width, planes.height, bytes));
+        }
+        let pixels = self.finish(picture.into_pixels(), limits)?;
+        limits.check_time()?;
         let bytes = encode::encode(&pixels, format, options, exif)?;
         Ok(self.rendition(pixels.width, pixels.height, bytes))
     }
@@ -212,8 +218,13 @@ impl Work<'_> {
         later: &[Work<'_>],
         limits: &Limits,
     ) -> Result<Pixels, Error> {
+        let picture = canvas.draw(&self.plan, Chroma::Full, later)?;
+        self.finish(picture.into_pixels(), limits)
+    }
+
+    /// What comes after resizing: rotate, quality, flatten.
+    fn finish(&self, pixels: Pixels, limits: &Limits) -> Result<Pixels, Error> {
         let plan = &self.plan;
-        let pixels = canvas.draw(plan, later)?;
         limits.check_time()?;
         let pixels = ops::turn::turn(pixels, plan.turn);
         let pixels = match plan.degrees {
@@ -255,26 +266,77 @@ impl Work<'_> {
     }
 }
 
+/// What is drawn from, and what drawing makes of it.
+#[derive(Clone)]
+enum Picture {
+    Pixels(Pixels),
+    Planes(Planes),
+}
+
+impl Picture {
+    fn size(&self) -> (u32, u32) {
+        match self {
+            Picture::Pixels(pixels) => (pixels.width, pixels.height),
+            Picture::Planes(planes) => (planes.width, planes.height),
+        }
+    }
+
+    fn into_pixels(self) -> Pixels {
+        match self {
+            Picture::Pixels(pixels) => pixels,
+            Picture::Planes(planes) => planes.into_rgb(),
+        }
+    }
+
+    /// Draws an area; `chroma` matters to planes alone.
+    fn draw(&self, area: Area, (width, height): (u32, u32), chroma: Chroma) -> Result<Picture, Error> {
+        match self {
+            Picture::Pixels(pixels) => ops::resize::resize(pixels, area, width, height).map(Picture::Pixels),
+            Picture::Planes(planes) => planes.draw(area, width, height, chroma).map(Picture::Planes),
+        }
+    }
+}
+
 /// The decoded source, and the last thing drawn of it, which smaller derivatives of the same region are drawn from.
 struct Canvas {
-    decoded: Decoded,
-    last: Option<(Rect, Pixels)>,
+    decoded: Picture,
+    /// What a pixel of the full-size image is in `decoded`.
+    scale: f64,
+    last: Option<(Rect, Picture)>,
 }
 
 impl Canvas {
+    /// Decodes to planes if they serve, else to pixels, on which smart crops are placed. Says too whether the source
+    /// ended before its image did.
+    fn decode(
+        source: &[u8],
+        header: &Header,
+        need: Need,
+        limits: &Limits,
+        drawing: &mut [Work<'_>],
+    ) -> Result<(Self, bool), Error> {
+        if let Some(planes) = decode::planes(source, header, need, limits) {
+            return Ok((Self { decoded: Picture::Planes(planes), scale: 1.0, last: None }, false));
+        }
+        let decoded = decode::decode(source, header, need, limits)?;
+        place_smart_crops(drawing, header, &decoded)?;
+        let scale = f64::from(decoded.eighths) / 8.0;
+        Ok((Self { decoded: Picture::Pixels(decoded.pixels), scale, last: None }, decoded.truncated))
+    }
+
     /// Draws a plan's region at its size. What is `later` drawn says what has to be kept for it.
-    fn draw(&mut self, plan: &Plan, later: &[Work<'_>]) -> Result<Pixels, Error> {
-        let (width, height) = plan.drawn;
+    fn draw(&mut self, plan: &Plan, chroma: Chroma, later: &[Work<'_>]) -> Result<Picture, Error> {
         let drawn = match &self.last {
-            Some((region, last))
-                if *region == plan.region && serves((last.width, last.height), plan.drawn) =>
-            {
-                ops::resize::resize(last, Area::whole(last), width, height)?
+            Some((region, last)) if *region == plan.region && serves(last.size(), plan.drawn) => {
+                let (w, h) = last.size();
+                let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
+                last.draw(whole, plan.drawn, chroma)?
             }
             _ if later.is_empty() && self.is_all_there_is(plan) => {
-                return Ok(std::mem::replace(&mut self.decoded.pixels, Pixels::blank(0, 0, Channels::Gray)));
+                let nothing = Picture::Pixels(Pixels::blank(0, 0, Channels::Gray));
+                std::mem::replace(&mut self.decoded, nothing)
             }
-            _ => ops::resize::resize(&self.decoded.pixels, self.area(plan.region), width, height)?,
+            _ => self.decoded.draw(self.area(plan.region), plan.drawn, chroma)?,
         };
         let feeds = |work: &Work<'_>| work.plan.region == plan.region && serves(plan.drawn, work.plan.drawn);
         self.last = later.iter().any(feeds).then(|| (plan.region, drawn.clone()));
@@ -283,17 +345,17 @@ impl Canvas {
 
     /// Whether a plan is all decoded pixels as they are, so that they need not be copied.
     fn is_all_there_is(&self, plan: &Plan) -> bool {
-        let pixels = &self.decoded.pixels;
-        plan.drawn == (pixels.width, pixels.height) && self.area(plan.region) == Area::whole(pixels)
+        let (w, h) = self.decoded.size();
+        let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
+        matches!(self.decoded, Picture::Pixels(_)) && plan.drawn == (w, h) && self.area(plan.region) == whole
     }
 
-    /// Where a rectangle of the full-size image lies in the pixels as they were decoded.
+    /// Where a rectangle of the full-size image lies in what was decoded.
     fn area(&self, region: Rect) -> Area {
-        let scale = f64::from(self.decoded.eighths) / 8.0;
-        let pixels = &self.decoded.pixels;
-        let (x, y) = (f64::from(region.x) * scale, f64::from(region.y) * scale);
-        let (w, h) = (f64::from(region.w) * scale, f64::from(region.h) * scale);
-        Area { x, y, w: w.min(f64::from(pixels.width) - x), h: h.min(f64::from(pixels.height) - y) }
+        let (width, height) = self.decoded.size();
+        let (x, y) = (f64::from(region.x) * self.scale, f64::from(region.y) * self.scale);
+        let (w, h) = (f64::from(region.w) * self.scale, f64::from(region.h) * self.scale);
+        Area { x, y, w: w.min(f64::from(width) - x), h: h.min(f64::from(height) - y) }
     }
 }
 

@@ -46,6 +46,7 @@ mod metadata;
 mod ops;
 mod pixels;
 mod plan;
+mod planes;
 mod probe;
 mod pyramid;
 pub mod recipe;
@@ -68,4 +69,4 @@ pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
 pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};
 
 /// Changes whenever the same source and request would give other bytes than before.
-pub const ENCODER_VERSION: u32 = 1;
+pub const ENCODER_VERSION: u32 = 2;

@@ -3,6 +3,7 @@
 use crate::decode;
 use crate::encode::ptif;
 use crate::header::Header;
+use crate::jpeg::coded_bytes_most;
 use crate::limits::Limits;
 use crate::ops::smart_crop::LONGEST;
 use crate::plan::{self, Lossless, Plan};
@@ -65,8 +66,11 @@ fn decode_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
             let gray = jpeg.luma_stands_alone && (need.luma_only || header.channels == 1);
             // CMYK and the RGB made of it exist side by side.
             let channels = if gray { 1 } else { [3, 7][usize::from(header.channels == 4)] };
-            let coefficients = if jpeg.progressive { jpeg.coefficient_bytes } else { 0 };
-            scaled(header.width) * scaled(header.height) * channels + coefficients
+            let beside = match jpeg.progressive {
+                true => jpeg.coefficient_bytes,
+                false => coded_bytes_most(header.width, header.height),
+            };
+            scaled(header.width) * scaled(header.height) * channels + beside
         }
         None => {
             let stored = pixels * u64::from(header.channels) * u64::from(header.bits).div_ceil(8);

@@ -92,7 +92,7 @@ mod tests {
     fn different_reasons_do_not_add_up_and_old_ones_are_forgotten() {
         let other = (Stage::Derive, Kind::Corrupt);
         let mixed = (0..300).map(|row| Some(if row % 2 == 0 { REASON } else { other }));
-        assert_eq!(feed(&mut Breaker::new(0.5), mixed), None);
+        assert_eq!(feed(&mut Breaker::new(0.6), mixed), None);
         let rare = (0..1000).map(|row| (row % 4 == 0).then_some(REASON));
         assert_eq!(feed(&mut Breaker::new(0.3), rare), None);
     }

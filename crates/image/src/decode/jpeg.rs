@@ -4,9 +4,10 @@ use super::{Decoded, Need};
 use crate::color;
 use crate::error::Error;
 use crate::header::{Header, JpegTraits};
-use crate::jpeg::{self, Colour, Frame, Model, Scaled};
+use crate::jpeg::{self, Colour, Frame, Model, Scaled, Scales};
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
+use crate::planes::Planes;
 use crate::sniff::SourceFormat;
 
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
@@ -82,6 +83,14 @@ pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
         Model::Unknown => return Err(Error::unsupported("this JPEG's colour model is not known")),
     };
     Ok(Decoded { pixels, eighths: need.eighths, truncated })
+}
+
+/// YCbCr without a profile that would change its colours, and of the plain kind that is read as planes.
+pub(super) fn planes(source: &[u8], header: &Header, scales: Scales, limits: &Limits) -> Option<Planes> {
+    let frame = jpeg::walk(source).ok()?;
+    let as_it_is = frame.model == Model::YCbCr
+        && frame.icc_profile().is_none_or(|profile| color::leaves_rgb_as_it_is(&profile));
+    as_it_is.then(|| Planes::read(source, (header.width, header.height), scales, limits)).flatten()
 }
 
 /// CMYK as Adobe writes it: inverted, so that 255 is no ink. That files without Adobe's marker do the same is what

@@ -20,8 +20,10 @@ pub(crate) use strips::{Strips, is_sure as can_stream, strips};
 
 use crate::error::Error;
 use crate::header::Header;
+use crate::jpeg::Scales;
 use crate::limits::Limits;
 use crate::pixels::Pixels;
+use crate::planes::Planes;
 use crate::sniff::SourceFormat;
 
 /// What is needed of the source's pixels.
@@ -31,6 +33,8 @@ pub(crate) struct Need {
     pub eighths: u8,
     /// Nothing but luma is needed. Only JPEG can save by it; the others decode all colours.
     pub luma_only: bool,
+    /// Planes of these scales serve as well, where the source can be read as such.
+    pub planes: Option<Scales>,
 }
 
 /// Decoded pixels and the scale they were decoded at.
@@ -70,6 +74,14 @@ pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
     // A decoder that was stopped says so in words of its own.
     limits.check_time()?;
     decoded
+}
+
+/// Decodes the image to planes if they serve and the source is kept as such; `None` says nothing of what is wrong.
+pub(crate) fn planes(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Option<Planes> {
+    match header.format {
+        SourceFormat::Jpeg => jpeg::planes(source, header, need.planes?, limits),
+        _ => None,
+    }
 }
 
 /// The EXIF block of a source, if it has one. A TIFF is one itself.

@@ -37,8 +37,11 @@ impl<'a> Rows<'a> {
             return Ok(rows);
         }
         let need = plan::need(std::iter::once((&work.plan, derivative)));
-        let decoded = shielded(ErrorKind::Corrupt, || decode::decode(source, &header, need, limits))?;
-        let pixels = work.finished_pixels(&mut Canvas { decoded, last: None }, &[], limits)?;
+        let mut works = [work];
+        let decode = || Canvas::decode(source, &header, need, limits, &mut works);
+        let (mut canvas, _) = shielded(ErrorKind::Corrupt, decode)?;
+        let [work] = works;
+        let pixels = work.finished_pixels(&mut canvas, &[], limits)?;
         Ok(Rows::ahead(work, pixels, None))
     }
 

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::jpeg::{self, Encoding};
 use crate::pixels::Pixels;
+use crate::planes::{Chroma, Planes};
 use crate::recipe::{EncoderOptions, OutputFormat};
 
 /// From this effort on, mozjpeg searches for the smallest file.
@@ -13,8 +14,27 @@ pub(super) fn encode(
     options: &EncoderOptions,
     exif: Option<&[u8]>,
 ) -> Result<Vec<u8>, Error> {
+    let encoding = encoding(options, exif);
+    jpeg::encode(pixels.width, pixels.height, pixels.channels.count(), &pixels.data, &encoding)
+}
+
+/// Encodes planes, which were drawn with the [`chroma`] of these options.
+pub(crate) fn encode_planes(
+    planes: &Planes,
+    options: &EncoderOptions,
+    exif: Option<&[u8]>,
+) -> Result<Vec<u8>, Error> {
+    jpeg::encode_planes(planes.width, planes.height, planes.samples(), &encoding(options, exif))
+}
+
+/// The resolution that colour is kept in.
+pub(crate) fn chroma(options: &EncoderOptions) -> Chroma {
+    if encoding(options, None).subsampled { Chroma::Half } else { Chroma::Full }
+}
+
+fn encoding<'a>(options: &EncoderOptions, exif: Option<&'a [u8]>) -> Encoding<'a> {
     let quality = options.quality_for(OutputFormat::Jpg);
-    let encoding = Encoding {
+    Encoding {
         quality,
         subsampled: quality < 90,
         progressive: options.progressive,
@@ -22,6 +42,5 @@ pub(super) fn encode(
         trellis: options.effort.is_some_and(|effort| effort >= TRELLIS_EFFORT),
         dpi: options.dpi,
         exif,
-    };
-    jpeg::encode(pixels.width, pixels.height, pixels.channels.count(), &pixels.data, &encoding)
+    }
 }

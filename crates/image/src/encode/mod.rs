@@ -7,6 +7,8 @@ pub(crate) mod ptif;
 mod tif;
 pub(crate) mod webp;
 
+pub(crate) use jpg::{chroma, encode_planes};
+
 use crate::error::{Error, ErrorKind};
 use crate::pixels::Pixels;
 use crate::recipe::{EncoderOptions, OutputFormat};

@@ -4,7 +4,7 @@
 //! the coefficients that are not zero; the tables are the same.
 
 /// Zigzag position → place in a block, row by row (T.81 figure A.6).
-const PLACE: [u8; 64] = [
+pub(super) const PLACE: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
     14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
     46, 53, 60, 61, 54, 47, 55, 62, 63,
@@ -46,6 +46,11 @@ pub(super) struct Table {
 impl Counts {
     pub(super) fn new() -> Self {
         Self { dc: [0; 256], ac: [0; 256], last_dc: 0 }
+    }
+
+    /// From how often each symbol was met.
+    pub(super) fn of(dc: [u64; 256], ac: [u64; 256]) -> Self {
+        Self { dc, ac, last_dc: 0 }
     }
 
     /// Counts the symbols of the component's next block. `false` if it holds what no 8-bit image can.

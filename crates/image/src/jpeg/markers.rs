@@ -91,7 +91,7 @@ const APP14: u8 = 0xEE;
 
 /// Walks the markers up to the first scan.
 pub(crate) fn walk(source: &[u8]) -> Result<Frame<'_>, Error> {
-    let mut segments = Segments { source, at: 0 };
+    let mut segments = Segments::new(source);
     let mut frame: Option<Frame<'_>> = None;
     let mut ids = Vec::new();
     let (mut jfif, mut adobe, mut exif, mut icc) = (false, None, None, Vec::new());
@@ -129,7 +129,7 @@ pub(crate) fn walk(source: &[u8]) -> Result<Frame<'_>, Error> {
 
 /// How many scans there are, to the end of the image or `limit` plus one. Reads every byte but decodes none.
 pub(crate) fn count_scans(source: &[u8], limit: u32) -> u32 {
-    let mut segments = Segments { source, at: 0 };
+    let mut segments = Segments::new(source);
     let mut scans = 0;
     // Whatever breaks the walk will stop the decoder too, and with the better message.
     while let Ok(Some((marker, _))) = segments.next_segment() {
@@ -144,14 +144,23 @@ pub(crate) fn count_scans(source: &[u8], limit: u32) -> u32 {
 }
 
 /// Steps from marker to marker, over whatever is between them.
-struct Segments<'a> {
+pub(super) struct Segments<'a> {
     source: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
+    pub(super) fn new(source: &'a [u8]) -> Self {
+        Self { source, at: 0 }
+    }
+
+    /// How many bytes were stepped over.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     /// The next marker and its payload, which is empty for markers that have none; `None` at the end of the image.
-    fn next_segment(&mut self) -> Result<Option<(u8, &'a [u8])>, Error> {
+    pub(super) fn next_segment(&mut self) -> Result<Option<(u8, &'a [u8])>, Error> {
         let ended = || Error::truncated("the JPEG ends within its headers");
         loop {
             let rest = self.source.get(self.at..).ok_or_else(ended)?;

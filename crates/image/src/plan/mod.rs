@@ -10,9 +10,11 @@ mod tests;
 use crate::error::Error;
 use crate::exif::Turn;
 use crate::header::Header;
+use crate::jpeg::Scales;
 use crate::limits::Limits;
+use crate::planes::Chroma;
 use crate::recipe::{Derivative, GrayMethod, OutputFormat, Quality, Rotation};
-use crate::{decode, exif};
+use crate::{decode, encode, exif};
 
 pub(crate) use geometry::Rect;
 
@@ -94,13 +96,38 @@ impl Plan {
     /// Scaling in the DCT drops high frequencies less cleanly than Lanczos3 does, so it must leave at least twice the
     /// wanted size for that to work on.
     pub(crate) fn eighths(&self) -> u8 {
-        const MARGIN: u64 = 2;
-        let enough = |eighths: u8| {
-            let serves = |drawn: u32, region: u32| {
-                u64::from(region) * u64::from(eighths) >= u64::from(drawn) * MARGIN * 8
-            };
-            serves(self.drawn.0, self.region.w) && serves(self.drawn.1, self.region.h)
+        self.smallest_scale(self.drawn, 2.0)
+    }
+
+    /// The same for planes, whose scaling keeps all frequencies that it has room for: half as much again is enough for
+    /// Lanczos3 there. `chroma` is the resolution that colour will be kept in. `None` where full size is needed.
+    fn plane_scales(&self, chroma: Chroma) -> Option<Scales> {
+        const MARGIN: f64 = 1.5;
+        let (w, h) = self.drawn;
+        let coarse = match chroma {
+            Chroma::Full => (w, h),
+            Chroma::Half => (w.div_ceil(2), h.div_ceil(2)),
         };
+        let luma = self.smallest_scale((w, h), MARGIN);
+        (luma < 8 && self.smart.is_none())
+            .then(|| Scales { luma, colour: self.smallest_scale(coarse, MARGIN).min(luma) })
+    }
+
+    /// The resolution of colour that the encoder takes planes with, where this derivative can stay planes all the way.
+    pub(crate) fn stays_planes(&self, derivative: &Derivative) -> Option<Chroma> {
+        let as_drawn = self.turn == Turn::upright(exif::UPRIGHT) && self.degrees.is_none();
+        let in_colour = matches!(derivative.request.quality, Quality::Default | Quality::Color);
+        (as_drawn && in_colour && derivative.request.format == OutputFormat::Jpg)
+            .then(|| encode::chroma(&derivative.options))
+    }
+
+    /// The smallest of 1, 2 and 4 eighths that leaves `margin` times a drawn size, else 8.
+    fn smallest_scale(&self, drawn: (u32, u32), margin: f64) -> u8 {
+        let serves = |eighths: u8, drawn: u32, region: u32| {
+            f64::from(region) * f64::from(eighths) >= f64::from(drawn) * margin * 8.0
+        };
+        let enough =
+            |eighths: u8| serves(eighths, drawn.0, self.region.w) && serves(eighths, drawn.1, self.region.h);
         [1, 2, 4].into_iter().find(|eighths| enough(*eighths)).unwrap_or(8)
     }
 
@@ -178,13 +205,23 @@ impl Plan {
 
 /// What the plans of a recipe together need of the decoder.
 pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) -> decode::Need {
-    let mut need = decode::Need { eighths: 1, luma_only: true };
+    let least = Scales { luma: 1, colour: 1 };
+    let mut need = decode::Need { eighths: 1, luma_only: true, planes: Some(least) };
     for (plan, derivative) in plans {
         need.eighths = need.eighths.max(plan.eighths());
+        // WebP has half the resolution for colour too, unless it is lossless.
+        let webp = derivative.request.format == OutputFormat::Webp && !derivative.options.lossless;
+        let kept = if webp { Chroma::Half } else { Chroma::Full };
+        let chroma = plan.stays_planes(derivative).unwrap_or(kept);
+        need.planes = need.planes.zip(plan.plane_scales(chroma)).map(|(most, wanted)| Scales {
+            luma: most.luma.max(wanted.luma),
+            colour: most.colour.max(wanted.colour),
+        });
         let luma = derivative.uses_gray_method() && derivative.gray_method() == GrayMethod::Luma;
         // What is interesting must not depend on what else is made of the source.
         need.luma_only &= luma && plan.smart.is_none();
     }
+    need.planes = need.planes.filter(|_| !need.luma_only);
     need
 }
 

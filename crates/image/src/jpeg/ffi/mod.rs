@@ -22,4 +22,5 @@ pub(crate) use strips::Strips;
 pub(crate) use tiles::TileEncoder;
 pub(crate) use transcode::{Copied, luma_only};
 pub(crate) use turn::{Turning, turned};
-pub(crate) use writer::{Encoding, encode};
+pub(super) use writer::exif_segment;
+pub(crate) use writer::{Encoding, encode, encode_planes};

@@ -32,7 +32,8 @@ impl TileEncoder {
         let mut writer = Writer::new()?;
         let cinfo = writer.cinfo();
         guarded(move || {
-            configure(cinfo, side, side, channels, &encoding);
+            let space = if channels == 1 { sys::JCS_GRAYSCALE } else { sys::JCS_RGB };
+            configure(cinfo, side, side, space, &encoding);
             cinfo.write_JFIF_header = 0;
             cinfo.write_Adobe_marker = 0;
         })?;

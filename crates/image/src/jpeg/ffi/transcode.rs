@@ -5,7 +5,7 @@ use mozjpeg_sys as sys;
 use super::super::huffman::Counts;
 use super::fault::guarded;
 use super::reader::Reader;
-use super::writer::{APP1, Writer, exif_segment};
+use super::writer::{APP1, Writer};
 use crate::error::Error;
 use crate::limits::Limits;
 
@@ -17,7 +17,7 @@ pub(crate) struct Copied {
 }
 
 /// A grey JPEG that is the Y component of `source`, with Y's own quantisation table and Huffman tables made for it:
-/// what `jpegtran -copy none -grayscale -optimize` writes. `exif`, a block if any, becomes its only metadata.
+/// what `jpegtran -copy none -grayscale -optimize` writes. `exif`, what APP1 carries if anything, becomes its only metadata.
 /// `size` is what the limits were checked with.
 ///
 /// `None` if component 0 is not the grey image at full size.
@@ -32,7 +32,6 @@ pub(crate) fn luma_only(
     if !luma_stands_alone(from) {
         return Ok(None);
     }
-    let exif = exif.map(exif_segment).transpose()?;
     let mut writer = Writer::new()?;
     let to = writer.cinfo();
     guarded(move || {
@@ -49,7 +48,7 @@ pub(crate) fn luma_only(
             to.optimize_coding = 0;
             set_tables(to, &count(from, *coefficients)?);
             sys::jpeg_write_coefficients(to, coefficients);
-            if let Some(exif) = &exif {
+            if let Some(exif) = exif {
                 sys::jpeg_write_marker(to, APP1, exif.as_ptr(), exif.len() as u32);
             }
             sys::jpeg_finish_compress(to);

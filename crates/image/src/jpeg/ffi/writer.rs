@@ -15,7 +15,7 @@ pub(super) const APP1: c_int = 0xE1;
 pub(super) const APP2: c_int = 0xE2;
 
 /// An EXIF block as APP1 carries it.
-pub(super) fn exif_segment(block: &[u8]) -> Result<Vec<u8>, Error> {
+pub(in crate::jpeg) fn exif_segment(block: &[u8]) -> Result<Vec<u8>, Error> {
     // A segment's length is two bytes that count themselves.
     const MOST: usize = 65_533;
     let segment = [b"Exif\0\0", block].concat();
@@ -63,13 +63,9 @@ pub(crate) fn encode(
     let mut writer = Writer::new()?;
     let cinfo = writer.cinfo();
     guarded(move || {
-        configure(cinfo, width, height, channels, encoding);
-        // SAFETY: all parameters are set.
-        unsafe { sys::jpeg_start_compress(cinfo, 1) };
-        if let Some(exif) = &exif {
-            // SAFETY: compression has started and no row was written, which is when markers may be.
-            unsafe { sys::jpeg_write_marker(cinfo, APP1, exif.as_ptr(), exif.len() as u32) };
-        }
+        let space = if channels == 1 { sys::JCS_GRAYSCALE } else { sys::JCS_RGB };
+        configure(cinfo, width, height, space, encoding);
+        start(cinfo, exif.as_deref());
         let rows: Vec<*const u8> = data.chunks_exact(stride).map(<[u8]>::as_ptr).collect();
         while cinfo.next_scanline < height {
             let next = &rows[cinfo.next_scanline as usize..];
@@ -79,22 +75,98 @@ pub(crate) fn encode(
         // SAFETY: all rows were given.
         unsafe { sys::jpeg_finish_compress(cinfo) };
     })
-    // The messages are worded for reading; here it is what was asked for that does not fit, as a side over 65500.
-    .map_err(|e| Error::encode(format!("a JPEG of {width}×{height} could not be written")).caused_by(e))?;
+    .map_err(|e| does_not_fit(width, height, e))?;
     Ok(writer.into_bytes())
+}
+
+/// Encodes the planes of Y, Cb and Cr, rows without gaps. Where the encoding is subsampled the latter two have half of
+/// each side, rounded up.
+pub(crate) fn encode_planes(
+    width: u32,
+    height: u32,
+    planes: [&[u8]; 3],
+    encoding: &Encoding<'_>,
+) -> Result<Vec<u8>, Error> {
+    let factor = if encoding.subsampled { 2 } else { 1 };
+    let sides = [(width, height), (width.div_ceil(factor), height.div_ceil(factor))];
+    let sides = [sides[0], sides[1], sides[1]].map(|(w, h)| (w as usize, h as usize));
+    if width == 0 || planes.iter().zip(sides).any(|(plane, (w, h))| h == 0 || plane.len() != w * h) {
+        return Err(Error::encode(
+            "a JPEG is made of three planes of at least one sample, as large as it says",
+        ));
+    }
+    let exif = encoding.exif.map(exif_segment).transpose()?;
+    let mut writer = Writer::new()?;
+    let cinfo = writer.cinfo();
+    guarded(move || {
+        configure(cinfo, width, height, sys::JCS_YCbCr, encoding);
+        cinfo.raw_data_in = 1;
+        start(cinfo, exif.as_deref());
+        raw_rows(cinfo, planes, sides, factor as usize);
+        // SAFETY: all rows were given.
+        unsafe { sys::jpeg_finish_compress(cinfo) };
+    })
+    .map_err(|e| does_not_fit(width, height, e))?;
+    Ok(writer.into_bytes())
+}
+
+/// Gives libjpeg the planes, a row of MCUs at a time, each filled up to whole MCUs by repeating its last column and row.
+fn raw_rows(
+    cinfo: &mut sys::jpeg_compress_struct,
+    planes: [&[u8]; 3],
+    sides: [(usize, usize); 3],
+    factor: usize,
+) {
+    let mcus_across = sides[0].0.div_ceil(8 * factor);
+    let parts = [factor, 1, 1].map(|blocks| (mcus_across * blocks * 8, blocks * 8));
+    let mut padded = parts.map(|(stride, rows)| vec![0u8; stride * rows]);
+    let mut mcu_row = 0;
+    while cinfo.next_scanline < cinfo.image_height {
+        for (plane, ((width, height), (padded, (stride, rows)))) in
+            planes.iter().zip(sides.into_iter().zip(padded.iter_mut().zip(parts)))
+        {
+            for (n, target) in padded.chunks_exact_mut(stride).enumerate() {
+                let row = &plane[(mcu_row * rows + n).min(height - 1) * width..][..width];
+                target[..width].copy_from_slice(row);
+                target[width..].fill(row[width - 1]);
+            }
+        }
+        let rows: [Vec<*const u8>; 3] =
+            std::array::from_fn(|n| padded[n].chunks_exact(parts[n].0).map(<[u8]>::as_ptr).collect());
+        let image = rows.each_ref().map(|rows| rows.as_ptr());
+        // SAFETY: `image` holds for each of the three components pointers to the rows of one row of MCUs, its sampling
+        // factor times eight, and each row is as long as whole MCUs are.
+        unsafe { sys::jpeg_write_raw_data(cinfo, image.as_ptr(), (factor * 8) as u32) };
+        mcu_row += 1;
+    }
+}
+
+/// The messages are worded for reading; here it is what was asked for that does not fit, as a side over 65500.
+fn does_not_fit(width: u32, height: u32, cause: Error) -> Error {
+    Error::encode(format!("a JPEG of {width}×{height} could not be written")).caused_by(cause)
+}
+
+fn start(cinfo: &mut sys::jpeg_compress_struct, exif: Option<&[u8]>) {
+    // SAFETY: all parameters are set.
+    unsafe { sys::jpeg_start_compress(cinfo, 1) };
+    if let Some(exif) = exif {
+        // SAFETY: compression has started and no row was written, which is when markers may be.
+        unsafe { sys::jpeg_write_marker(cinfo, APP1, exif.as_ptr(), exif.len() as u32) };
+    }
 }
 
 pub(super) fn configure(
     cinfo: &mut sys::jpeg_compress_struct,
     width: u32,
     height: u32,
-    channels: usize,
+    space: sys::J_COLOR_SPACE,
     encoding: &Encoding<'_>,
 ) {
+    let channels = if space == sys::JCS_GRAYSCALE { 1 } else { 3 };
     cinfo.image_width = width;
     cinfo.image_height = height;
-    cinfo.input_components = channels as c_int;
-    cinfo.in_color_space = if channels == 1 { sys::JCS_GRAYSCALE } else { sys::JCS_RGB };
+    cinfo.input_components = channels;
+    cinfo.in_color_space = space;
     // SAFETY: the object is fresh and the fields that the defaults depend on are set.
     unsafe {
         sys::jpeg_set_defaults(cinfo);
