@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "bench"))  # for finding and installing tools, which the comparison does too
+# For finding and installing tools, which the comparison does too. Behind this folder, whose modules share names.
+sys.path.append(str(HERE.parent / "bench"))
 
 import engine  # noqa: E402
 import fixtures  # noqa: E402

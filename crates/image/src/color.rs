@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, RenderingIntent, TransformOptions};
 
+use crate::error::Error;
 use crate::pixels::{Channels, Pixels};
 
 /// Converts pixels from `profile` to sRGB, in place.
@@ -22,20 +23,7 @@ pub(crate) struct ToSrgb(Arc<moxcms::Transform8BitExecutor>);
 impl ToSrgb {
     /// For pixels of these channels; `None` where they stay as they are.
     pub(crate) fn of(channels: Channels, profile: &[u8]) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(profile).ok()?;
-        let layout = match (channels, profile.color_space) {
-            (Channels::Rgb, DataColorSpace::Rgb) => Layout::Rgb,
-            (Channels::Rgba, DataColorSpace::Rgb) => Layout::Rgba,
-            (Channels::Gray, DataColorSpace::Gray) => Layout::Gray,
-            (Channels::GrayAlpha, DataColorSpace::Gray) => Layout::GrayAlpha,
-            _ => return None,
-        };
-        if is_srgb(&profile) {
-            return None;
-        }
-        // Grey stays grey: the same shade on a display's own curve.
-        let srgb = if channels.is_gray() { srgb_gray() } else { ColorProfile::new_srgb() };
-        profile.create_transform_8bit(layout, &srgb, layout, options()).ok().map(Self)
+        Conversion::from(profile, channels)?.transform().map(Self)
     }
 
     /// Converts pixels of the channels it was made for, in place.
@@ -50,10 +38,65 @@ impl ToSrgb {
     }
 }
 
-/// Whether [`to_srgb`] would do nothing to RGB pixels with this profile.
-pub(crate) fn leaves_rgb_as_it_is(profile: &[u8]) -> bool {
-    ColorProfile::new_from_slice(profile)
-        .map_or(true, |profile| profile.color_space != DataColorSpace::Rgb || is_srgb(&profile))
+/// Whether pixels under this profile are sRGB as they are: [`to_srgb`] would leave them alone.
+pub(crate) fn is_srgb(profile: &[u8], channels: Channels) -> bool {
+    Conversion::from(profile, channels).is_none()
+}
+
+/// What makes pixels of one profile sRGB.
+struct Conversion {
+    from: ColorProfile,
+    to: ColorProfile,
+    layout: Layout,
+}
+
+impl Conversion {
+    /// `None` where there is nothing to convert: the profile is sRGB, is damaged, or speaks of another colour model.
+    fn from(profile: &[u8], channels: Channels) -> Option<Self> {
+        let from = ColorProfile::new_from_slice(profile).ok()?;
+        let layout = match (channels, from.color_space) {
+            (Channels::Rgb, DataColorSpace::Rgb) => Layout::Rgb,
+            (Channels::Rgba, DataColorSpace::Rgb) => Layout::Rgba,
+            (Channels::Gray, DataColorSpace::Gray) => Layout::Gray,
+            (Channels::GrayAlpha, DataColorSpace::Gray) => Layout::GrayAlpha,
+            _ => return None,
+        };
+        // Grey stays grey: the same shade on a display's own curve.
+        let to = if channels.is_gray() { srgb_gray() } else { ColorProfile::new_srgb() };
+        let conversion = Self { from, to, layout };
+        (!conversion.changes_nothing()).then_some(conversion)
+    }
+
+    fn transform(&self) -> Option<Arc<moxcms::Transform8BitExecutor>> {
+        self.from.create_transform_8bit(self.layout, &self.to, self.layout, options()).ok()
+    }
+
+    /// Whether a profile is sRGB, as most are: its primaries are sRGB's, within what profile writers round differently
+    /// (0.002 of XYZ), and so is its curve (one level of 255). Such pixels are left untouched: faster, and exact.
+    fn changes_nothing(&self) -> bool {
+        let close = |a: moxcms::Xyzd, b: moxcms::Xyzd| {
+            (a.x - b.x).abs() < 2e-3 && (a.y - b.y).abs() < 2e-3 && (a.z - b.z).abs() < 2e-3
+        };
+        let (from, to) = (&self.from, &self.to);
+        let same_primaries = from.color_space == DataColorSpace::Gray
+            || close(from.red_colorant, to.red_colorant)
+                && close(from.green_colorant, to.green_colorant)
+                && close(from.blue_colorant, to.blue_colorant);
+        same_primaries && self.has_same_curve()
+    }
+
+    /// Compares by what becomes of greys: the same levels, within one.
+    fn has_same_curve(&self) -> bool {
+        let layout = if self.from.color_space == DataColorSpace::Gray { Layout::Gray } else { Layout::Rgb };
+        let Ok(transform) = self.from.create_transform_8bit(layout, &self.to, layout, options()) else {
+            return false;
+        };
+        let ramp: Vec<u8> =
+            (0..=255u8).flat_map(|level| std::iter::repeat_n(level, layout.channels())).collect();
+        let mut mapped = vec![0; ramp.len()];
+        transform.transform(&ramp, &mut mapped).is_ok()
+            && ramp.iter().zip(&mapped).all(|(before, after)| before.abs_diff(*after) <= 1)
+    }
 }
 
 /// Red, green and blue for samples of cyan, magenta, yellow and black, of which 255 is full ink.
@@ -68,6 +111,47 @@ pub(crate) fn cmyk_to_srgb(cmyk: &[u8], profile: Option<&[u8]>) -> Vec<u8> {
         Some(rgb)
     });
     profiled.unwrap_or_else(|| cmyk.as_chunks::<4>().0.iter().flat_map(|ink| plain_cmyk(*ink)).collect())
+}
+
+/// Pixels of ink, alpha behind it where there is one, as pixels of light.
+pub(crate) fn cmyk_pixels(
+    width: u32,
+    height: u32,
+    inks: Vec<u8>,
+    has_alpha: bool,
+    profile: Option<&[u8]>,
+) -> Result<Pixels, Error> {
+    if !has_alpha {
+        return Pixels::new(width, height, Channels::Rgb, cmyk_to_srgb(&inks, profile));
+    }
+    let (pixels, _) = inks.as_chunks::<5>();
+    let plain: Vec<u8> = pixels.iter().flat_map(|[c, m, y, k, _]| [*c, *m, *y, *k]).collect();
+    let rgb = cmyk_to_srgb(&plain, profile);
+    let colours = rgb.as_chunks::<3>().0.iter().zip(pixels);
+    let data = colours.flat_map(|([r, g, b], [.., alpha])| [*r, *g, *b, *alpha]).collect();
+    Pixels::new(width, height, Channels::Rgba, data)
+}
+
+/// CIE L\*a\*b\* of the D50 white that printing uses, to sRGB.
+pub(crate) fn lab_to_srgb(l: f32, a: f32, b: f32) -> [u8; 3] {
+    let fy = (l + 16.0) / 116.0;
+    let (fx, fz) = (fy + a / 500.0, fy - b / 200.0);
+    let decode = |f: f32| {
+        if f > 6.0 / 29.0 { f * f * f } else { (f - 4.0 / 29.0) * 3.0 * (6.0 / 29.0) * (6.0 / 29.0) }
+    };
+    let (x, y, z) = (0.9642 * decode(fx), decode(fy), 0.8249 * decode(fz));
+    // XYZ under D50 to linear sRGB, Bradford-adapted to D65.
+    let linear = [
+        3.134_136 * x - 1.617_386 * y - 0.490_662 * z,
+        -0.978_795 * x + 1.916_254 * y + 0.033_443 * z,
+        0.071_955 * x - 0.228_977 * y + 1.405_386 * z,
+    ];
+    linear.map(|light| (encode_srgb(light.clamp(0.0, 1.0)) * 255.0).round() as u8)
+}
+
+/// Light of 0.0 to 1.0 as sRGB encodes it: IEC 61966-2-1.
+pub(crate) fn encode_srgb(light: f32) -> f32 {
+    if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
 }
 
 /// What inks come to without a profile: each takes its share of the light.
@@ -88,31 +172,4 @@ fn srgb_gray() -> ColorProfile {
     profile.color_space = DataColorSpace::Gray;
     profile.gray_trc = profile.red_trc.clone();
     profile
-}
-
-/// Whether a profile is sRGB, as most are: its primaries are sRGB's, within what profile writers round differently, and
-/// so is its curve. Such pixels are left untouched, which is faster and exact.
-fn is_srgb(profile: &ColorProfile) -> bool {
-    if profile.color_space != DataColorSpace::Rgb {
-        return false;
-    }
-    let srgb = ColorProfile::new_srgb();
-    let close = |a: moxcms::Xyzd, b: moxcms::Xyzd| {
-        (a.x - b.x).abs() < 2e-3 && (a.y - b.y).abs() < 2e-3 && (a.z - b.z).abs() < 2e-3
-    };
-    let same_primaries = close(profile.red_colorant, srgb.red_colorant)
-        && close(profile.green_colorant, srgb.green_colorant)
-        && close(profile.blue_colorant, srgb.blue_colorant);
-    same_primaries && same_curve(profile, &srgb)
-}
-
-/// Compares by what the profiles do to greys: the same levels, within one.
-fn same_curve(profile: &ColorProfile, srgb: &ColorProfile) -> bool {
-    let Ok(transform) = profile.create_transform_8bit(Layout::Rgb, srgb, Layout::Rgb, options()) else {
-        return false;
-    };
-    let ramp: Vec<u8> = (0..=255u8).flat_map(|level| [level; 3]).collect();
-    let mut mapped = vec![0; ramp.len()];
-    transform.transform(&ramp, &mut mapped).is_ok()
-        && ramp.iter().zip(&mapped).all(|(before, after)| before.abs_diff(*after) <= 1)
 }

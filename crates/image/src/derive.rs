@@ -12,7 +12,7 @@ use crate::ops::{self, resize::Area};
 use crate::pixels::{Channels, Pixels};
 use crate::plan::{self, Lossless, Plan, Rect};
 use crate::planes::{Chroma, Planes};
-use crate::probe::probe;
+use crate::probe::probe_page;
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
 use crate::sink::{Rendition, Sink};
 use crate::{encode, exif, lossless, metadata};
@@ -50,7 +50,7 @@ pub fn derive(
     limits: &Limits,
 ) -> Result<Derived, Error> {
     limits.check_bytes(source)?;
-    let header = probe(source)?;
+    let header = probe_page(source, recipe.page())?;
     limits.check("the image", header.width, header.height)?;
     let works = plan_all(&header, recipe, limits)?;
     let mut finished = InOrder::new(sink, works.len());

@@ -32,6 +32,8 @@ pub(crate) struct JpegTraits {
     /// Width and height in pixels of the blocks of all components that lie over each other: only whole ones can be
     /// turned as they are.
     pub unit: (u32, u32),
+    /// There is no profile, or one that is sRGB's as good as exactly, so that Y is the grey of sRGB.
+    pub is_srgb: bool,
     /// Bytes that all coefficients take in memory.
     pub coefficient_bytes: u64,
 }

@@ -59,7 +59,7 @@ pub use error::{Error, ErrorKind};
 pub use header::Header;
 pub use limits::{Limits, OnTruncated};
 pub use memory::memory_need;
-pub use probe::probe;
+pub use probe::{probe, probe_page};
 pub use recipe::{
     Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Metadata,
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,

@@ -3,6 +3,9 @@
 //! What `jpegtran -copy none -optimize` does, with `-grayscale` and `-perfect -rotate` and the like. Where it is not
 //! turned, the orientation is kept, which makes it the one piece of metadata that goes with an image that is stripped
 //! of all other. With colours goes the profile that they mean something by.
+//!
+//! Grey is copied only where the luma is the grey of sRGB: no profile, or one as good as sRGB's. Under any other profile
+//! the colours are converted and grey is made of those, unless `lossless` was asked for.
 
 use crate::error::Error;
 use crate::exif::{self, Turn};

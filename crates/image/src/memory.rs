@@ -63,7 +63,8 @@ fn decode_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
     match &header.jpeg {
         Some(jpeg) => {
             let scaled = |side: u32| (u64::from(side) * u64::from(need.eighths)).div_ceil(8);
-            let gray = jpeg.luma_stands_alone && (need.luma_only || header.channels == 1);
+            let luma = need.luma_only && jpeg.is_srgb;
+            let gray = jpeg.luma_stands_alone && (luma || header.channels == 1);
             // CMYK and the RGB made of it exist side by side.
             let channels = if gray { 1 } else { [3, 7][usize::from(header.channels == 4)] };
             let beside = match jpeg.progressive {

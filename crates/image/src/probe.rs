@@ -12,6 +12,14 @@ use crate::sniff::sniff;
 /// [`UnsupportedFormat`](ErrorKind::UnsupportedFormat) if they are one that is not decoded,
 /// [`Truncated`](ErrorKind::Truncated) or [`Corrupt`](ErrorKind::Corrupt) if the header is.
 pub fn probe(source: &[u8]) -> Result<Header, Error> {
+    probe_page(source, 1)
+}
+
+/// Reads the header of one page of a source, counted from 1: a page of a TIFF, a frame of a GIF or WebP.
+///
+/// # Errors
+/// Those of [`probe`], and [`BadRequest`](ErrorKind::BadRequest) if there is no such page.
+pub fn probe_page(source: &[u8], page: u32) -> Result<Header, Error> {
     let Some(format) = sniff(source) else {
         let message =
             if source.is_empty() { "the file is empty" } else { "this is no image in any known format" };
@@ -20,5 +28,5 @@ pub fn probe(source: &[u8]) -> Result<Header, Error> {
     if !format.is_decodable() {
         return Err(Error::unsupported(format!("the format {format} is not supported")));
     }
-    shielded(ErrorKind::Corrupt, || decode::header(format, source))
+    shielded(ErrorKind::Corrupt, || decode::header(format, source, page))
 }

@@ -234,6 +234,31 @@ fn a_gif_frame_is_laid_on_its_canvas() {
 }
 
 #[test]
+fn a_frame_of_a_gif_is_drawn_on_what_earlier_ones_leave() {
+    let mut source = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut source, 2, 1, &[]).unwrap();
+    for (left, level, dispose) in [
+        (0, 10, gif::DisposalMethod::Keep),
+        (1, 90, gif::DisposalMethod::Background),
+        (0, 200, gif::DisposalMethod::Keep),
+    ] {
+        let mut frame = gif::Frame::from_rgb(1, 1, &[level; 3]);
+        (frame.left, frame.dispose) = (left, dispose);
+        encoder.write_frame(&frame).unwrap();
+    }
+    drop(encoder);
+    let page = |number: u32| {
+        let recipe = format!(r#"{{"a": {{"format": "png", "page": {number}}}}}"#);
+        read_png(&only(&source, &imgmill_image::Recipe::parse_json(&recipe).unwrap()).bytes).3
+    };
+    assert_eq!(page(1), [10, 10, 10, 255, 0, 0, 0, 0]);
+    assert_eq!(page(2), [10, 10, 10, 90, 90, 90]);
+    assert_eq!(page(3), [200, 200, 200, 255, 0, 0, 0, 0]);
+    let error = imgmill_image::probe_page(&source, 4).unwrap_err();
+    assert_eq!(error.to_string(), "there is no page 4: the image has 3 pages");
+}
+
+#[test]
 fn what_is_no_image_and_what_is_not_decoded_are_told_apart() {
     for (bytes, kind, said) in [
         (&b""[..], ErrorKind::NotAnImage, "empty"),

@@ -24,6 +24,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
             luma_stands_alone: frame.luma_stands_alone(),
             colours_stand_alone: matches!(frame.model, Model::Gray | Model::YCbCr),
             unit: frame.unit(),
+            is_srgb: is_srgb(&frame),
             coefficient_bytes: frame.coefficient_bytes(),
         }),
     })
@@ -61,16 +62,19 @@ pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
     let frame = jpeg::walk(source)?;
     let size = (frame.width, frame.height);
     let read = |colour| jpeg::decode(source, size, need.eighths, colour, limits);
-    let gray = frame.model == Model::Gray || (need.luma_only && frame.model == Model::YCbCr);
+    // Y is the grey of sRGB only: of a wider space it is made of the converted colours.
+    let is_srgb = header.jpeg.as_ref().is_some_and(|jpeg| jpeg.is_srgb);
+    let luma = need.luma_only && frame.model == Model::YCbCr && is_srgb;
     let (pixels, truncated) = match frame.model {
-        _ if gray => {
-            let Scaled { width, height, data, truncated } = read(Colour::Luma)?;
-            (Pixels::new(width, height, Channels::Gray, data)?, truncated)
-        }
         Model::Gray | Model::YCbCr | Model::Rgb => {
-            let Scaled { width, height, data, truncated } = read(Colour::Rgb)?;
-            let mut pixels = Pixels::new(width, height, Channels::Rgb, data)?;
-            if let Some(profile) = frame.icc_profile() {
+            let (colour, channels) = if luma || frame.model == Model::Gray {
+                (Colour::Luma, Channels::Gray)
+            } else {
+                (Colour::Rgb, Channels::Rgb)
+            };
+            let Scaled { width, height, data, truncated } = read(colour)?;
+            let mut pixels = Pixels::new(width, height, channels, data)?;
+            if let Some(profile) = frame.icc_profile().filter(|_| !is_srgb) {
                 color::to_srgb(&mut pixels, &profile);
             }
             (pixels, truncated)
@@ -89,8 +93,14 @@ pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
 pub(super) fn planes(source: &[u8], header: &Header, scales: Scales, limits: &Limits) -> Option<Planes> {
     let frame = jpeg::walk(source).ok()?;
     let as_it_is = frame.model == Model::YCbCr
-        && frame.icc_profile().is_none_or(|profile| color::leaves_rgb_as_it_is(&profile));
+        && frame.icc_profile().is_none_or(|profile| color::is_srgb(&profile, Channels::Rgb));
     as_it_is.then(|| Planes::read(source, (header.width, header.height), scales, limits)).flatten()
+}
+
+/// Whether the samples are sRGB as they are. A profile for another model than the image's says nothing of it.
+fn is_srgb(frame: &Frame<'_>) -> bool {
+    let channels = if frame.model == Model::Gray { Channels::Gray } else { Channels::Rgb };
+    frame.icc_profile().is_none_or(|profile| color::is_srgb(&profile, channels))
 }
 
 /// CMYK as Adobe writes it: inverted, so that 255 is no ink. That files without Adobe's marker do the same is what

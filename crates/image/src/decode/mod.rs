@@ -35,6 +35,8 @@ pub(crate) struct Need {
     pub luma_only: bool,
     /// Planes of these scales serve as well, where the source can be read as such.
     pub planes: Option<Scales>,
+    /// Which page of the source, counted from 1.
+    pub page: u32,
 }
 
 /// Decoded pixels and the scale they were decoded at.
@@ -46,14 +48,17 @@ pub(crate) struct Decoded {
     pub truncated: bool,
 }
 
-/// Reads a header.
-pub(crate) fn header(format: SourceFormat, source: &[u8]) -> Result<Header, Error> {
+/// Reads the header of a page, counted from 1: a page of a TIFF, a frame of a GIF or WebP.
+pub(crate) fn header(format: SourceFormat, source: &[u8], page: u32) -> Result<Header, Error> {
+    if page > 1 && !matches!(format, SourceFormat::Tiff | SourceFormat::Gif | SourceFormat::Webp) {
+        return Err(no_such_page(page, 1));
+    }
     match format {
         SourceFormat::Jpeg => jpeg::header(source),
         SourceFormat::Png => png::header(source),
-        SourceFormat::Gif => gif::header(source),
-        SourceFormat::Webp => webp::header(source),
-        SourceFormat::Tiff => tiff::header(source),
+        SourceFormat::Gif => gif::header(source, page),
+        SourceFormat::Webp => webp::header(source, page),
+        SourceFormat::Tiff => tiff::header(source, page),
         SourceFormat::Bmp => bmp::header(source),
         other => Err(Error::unsupported(format!("the format {other} is not supported"))),
     }
@@ -65,9 +70,9 @@ pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
     let decoded = match header.format {
         SourceFormat::Jpeg => jpeg::decode(source, header, need, limits),
         SourceFormat::Png => png::decode(source, header, limits),
-        SourceFormat::Gif => gif::decode(source, header, limits),
-        SourceFormat::Webp => webp::decode(source, header, limits).map(full),
-        SourceFormat::Tiff => tiff::decode(source, header).map(full),
+        SourceFormat::Gif => gif::decode(source, header, need.page, limits),
+        SourceFormat::Webp => webp::decode(source, header, need.page, limits).map(full),
+        SourceFormat::Tiff => tiff::decode(source, header, need.page, limits).map(full),
         SourceFormat::Bmp => bmp::decode(source, header).map(full),
         other => Err(Error::unsupported(format!("the format {other} is not supported"))),
     };
@@ -82,6 +87,12 @@ pub(crate) fn planes(source: &[u8], header: &Header, need: Need, limits: &Limits
         SourceFormat::Jpeg => jpeg::planes(source, header, need.planes?, limits),
         _ => None,
     }
+}
+
+/// The error for a page that a source of so many does not have.
+fn no_such_page(page: u32, pages: usize) -> Error {
+    let has = if pages == 1 { "one page".to_owned() } else { format!("{pages} pages") };
+    Error::bad_request(format!("there is no page {page}: the image has {has}"))
 }
 
 /// The EXIF block of a source, if it has one. A TIFF is one itself.

@@ -1,4 +1,4 @@
-//! WebP: lossy, lossless, with alpha; of an animation the first frame.
+//! WebP: lossy, lossless, with alpha; of an animation the first frame or another one.
 
 use std::io::Cursor;
 
@@ -15,8 +15,9 @@ use crate::sniff::SourceFormat;
 
 type Decoder<'a> = WebPDecoder<Timed<Cursor<&'a [u8]>>>;
 
-pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
+pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
     let mut decoder = open(source)?;
+    check_page(&decoder, page)?;
     let (width, height) = decoder.dimensions();
     let exif = decoder.exif_metadata().ok().flatten();
     Ok(Header {
@@ -34,7 +35,7 @@ pub(super) fn exif(source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     open(source)?.exif_metadata().map_err(error)
 }
 
-pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Pixels, Error> {
+pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits) -> Result<Pixels, Error> {
     check_complete(source)?;
     let mut decoder = open_within(source, limits)?;
     limits.check_frames(decoder.num_frames())?;
@@ -42,12 +43,25 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
     decoder.set_memory_limit(pixels.saturating_mul(16).saturating_add(1 << 20));
     let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
     let mut data = vec![0; pixels * channels.count()];
+    check_page(&decoder, page)?;
     decoder.read_image(&mut data).map_err(error)?;
+    if page > 1 {
+        // The image was the first frame; each is laid on those before it.
+        decoder.reset_animation();
+        for _ in 0..page {
+            decoder.read_frame(&mut data).map_err(error)?;
+        }
+    }
     let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
     if let Ok(Some(profile)) = decoder.icc_profile() {
         color::to_srgb(&mut pixels, &profile);
     }
     Ok(pixels)
+}
+
+fn check_page(decoder: &Decoder<'_>, page: u32) -> Result<(), Error> {
+    let frames = if decoder.is_animated() { decoder.num_frames() } else { 1 };
+    if page > frames.max(1) { Err(super::no_such_page(page, frames.max(1) as usize)) } else { Ok(()) }
 }
 
 fn open(source: &[u8]) -> Result<Decoder<'_>, Error> {

@@ -133,7 +133,7 @@ impl Plan {
 
     /// How a JPEG's coefficients can be copied for this derivative, where they can.
     ///
-    /// Grey by luma always is, unless it has to be turned beyond its orientation. All else, and any turn, is only where
+    /// Grey by luma always is where that is the grey of sRGB, unless it has to be turned beyond its orientation. All else, and any turn, is only where
     /// the recipe asks for it by `lossless`. Blocks that are not whole at an edge cannot be turned: then the
     /// orientation stays a tag, and any other turn takes pixels.
     pub(crate) fn lossless(&self, header: &Header, derivative: &Derivative) -> Option<Lossless> {
@@ -146,8 +146,9 @@ impl Plan {
         let gray =
             derivative.request.quality == Quality::Gray && derivative.gray_method() == GrayMethod::Luma;
         let colour = matches!(derivative.request.quality, Quality::Default | Quality::Color);
-        let copies =
-            (gray && jpeg.luma_stands_alone) || (colour && options.lossless && jpeg.colours_stand_alone);
+        // Y of another space than sRGB is another grey: copied only where that was asked for.
+        let luma_is_gray = jpeg.luma_stands_alone && (jpeg.is_srgb || options.lossless);
+        let copies = (gray && luma_is_gray) || (colour && options.lossless && jpeg.colours_stand_alone);
         let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
         let as_it_is = whole
             && self.is_unscaled()
@@ -206,9 +207,11 @@ impl Plan {
 /// What the plans of a recipe together need of the decoder.
 pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) -> decode::Need {
     let least = Scales { luma: 1, colour: 1 };
-    let mut need = decode::Need { eighths: 1, luma_only: true, planes: Some(least) };
+    let mut need = decode::Need { eighths: 1, luma_only: true, planes: Some(least), page: 1 };
     for (plan, derivative) in plans {
         need.eighths = need.eighths.max(plan.eighths());
+        // All of a recipe ask for the same one.
+        need.page = derivative.options.page.unwrap_or(1);
         // WebP has half the resolution for colour too, unless it is lossless.
         let webp = derivative.request.format == OutputFormat::Webp && !derivative.options.lossless;
         let kept = if webp { Chroma::Half } else { Chroma::Full };

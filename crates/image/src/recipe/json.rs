@@ -39,6 +39,7 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             subifd,
             compression,
             dpi,
+            page,
         } = options;
         let value = serde_json::json!({
             "region": region.to_string(),
@@ -57,6 +58,7 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             "subifd": subifd,
             "compression": compression.map(|it| it.to_string()),
             "dpi": dpi,
+            "page": page,
         });
         format!("{}:{value}", serde_json::Value::from(derivative.label.as_str()))
     };
@@ -121,6 +123,7 @@ struct Entry {
     #[serde(default)]
     compression: Word,
     dpi: Option<u16>,
+    page: Option<u32>,
 }
 
 impl Entry {
@@ -148,6 +151,7 @@ impl Entry {
             subifd: self.subifd,
             compression: self.compression.parse()?,
             dpi: self.dpi,
+            page: self.page,
         };
         Ok((request, options))
     }

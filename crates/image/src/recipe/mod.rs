@@ -51,7 +51,13 @@ impl Recipe {
                 return Err(RecipeError::bad("label", &derivative.label, "each label once in a recipe"));
             }
         }
-        Ok(Recipe { derivatives })
+        let recipe = Recipe { derivatives };
+        if recipe.derivatives.iter().any(|derivative| derivative.options.page.unwrap_or(1) != recipe.page()) {
+            let message =
+                "the derivatives of a recipe ask for different pages; give each page a recipe of its own";
+            return Err(RecipeError::new(message));
+        }
+        Ok(recipe)
     }
 
     /// The default recipe: `gray=full/max/0/gray.jpg`.
@@ -88,6 +94,11 @@ impl Recipe {
     /// The derivatives, in the recipe's order.
     pub fn derivatives(&self) -> &[Derivative] {
         &self.derivatives
+    }
+
+    /// The page of the source that all derivatives are drawn from, counted from 1.
+    pub fn page(&self) -> u32 {
+        self.derivatives.first().and_then(|derivative| derivative.options.page).unwrap_or(1)
     }
 
     /// Sets how colour becomes grey, for each derivative that did not choose.

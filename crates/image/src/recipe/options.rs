@@ -16,7 +16,8 @@ pub struct EncoderOptions {
     /// `lossless`: lossless WebP; for jpg, a JPEG that is asked for whole (`full/max`, in quarter turns, mirrored or not,
     /// as it is or in grey by luma) is made of its source's coefficients, never decoded. Where its blocks are not whole
     /// at an edge that is turned away (the side is no multiple of 8, or 16 where colour has half the resolution), an
-    /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Default: no.
+    /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Grey is then luma
+    /// whatever the colour profile; without it, only of a JPEG that is sRGB. Default: no.
     pub lossless: bool,
     /// `effort`: 0 (fast) to 10 (small), for jpg, png and webp. Default: what is fast at a fair size.
     pub effort: Option<u8>,
@@ -34,6 +35,9 @@ pub struct EncoderOptions {
     pub subifd: bool,
     /// `compression`: of a TIFF or a pyramid. Default: deflate.
     pub compression: Option<Compression>,
+    /// `page`: which page of a TIFF, or frame of a GIF or WebP, is drawn, counted from 1; the same for all derivatives
+    /// of a recipe, which reads its source once. Default: the first.
+    pub page: Option<u32>,
     /// `dpi`: the resolution written into jpg, png, tif and ptif, in dots an inch. Default: none; of a pyramid 300.
     pub dpi: Option<u16>,
 }
@@ -78,6 +82,9 @@ impl EncoderOptions {
         if let Some(dpi) = self.dpi {
             add("dpi", &dpi);
         }
+        if let Some(page) = self.page.filter(|page| *page != 1) {
+            add("page", &page);
+        }
         text
     }
 
@@ -116,6 +123,9 @@ impl EncoderOptions {
         }
         if format == Ptif {
             self.check_pyramid()?;
+        }
+        if self.page == Some(0) {
+            return Err(RecipeError::bad("page", "0", "1, the first, and up"));
         }
         if self.dpi == Some(0) {
             return Err(RecipeError::bad("dpi", "0", "1 to 65535"));

@@ -1,6 +1,8 @@
 //! Images made in code, and ways to look at what came out.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its own part, and made-up files are whole
 
+pub mod tiff_file;
+
 use std::io::Cursor;
 
 use imgmill_image::{Error, Limits, Recipe, Rendition, derive};

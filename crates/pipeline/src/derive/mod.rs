@@ -70,7 +70,7 @@ pub struct Inspected {
 impl Inspected {
     /// Reads a source's header, and what a recipe will take of it.
     pub(crate) fn of(source: &[u8], recipe: &Recipe) -> Result<Self, Error> {
-        let header = imgmill_image::probe(source)?;
+        let header = imgmill_image::probe_page(source, recipe.page())?;
         Ok(Inspected {
             format: header.format.name().to_owned(),
             width: header.width,

@@ -1,142 +1,179 @@
-//! What TIFF's samples mean, in sRGB: one function a photometric interpretation.
+//! What TIFF's samples mean, in 8-bit sRGB or ink: one arm a photometric interpretation, a pixel at a time.
 
-use super::raw::{BLACK_IS_ZERO, CIE_LAB, CMYK, ICC_LAB, Layout, PALETTE, RGB, WHITE_IS_ZERO, YCBCR};
-use super::{most, unsupported};
+use super::chroma::Matrix;
+use super::directory::Directory;
+use super::layout::{BLACK_IS_ZERO, CIE_LAB, CMYK, ICC_LAB, Layout, PALETTE, RGB, WHITE_IS_ZERO, YCBCR, tag};
+use super::unsupported;
 use crate::color;
+use crate::decode::narrow;
 use crate::error::Error;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Channels;
 
 /// ExtraSamples, TIFF 6.0 page 31.
-const ASSOCIATED_ALPHA: u16 = 1;
-const STRAIGHT_ALPHA: u16 = 2;
+const ASSOCIATED_ALPHA: u64 = 1;
+const STRAIGHT_ALPHA: u64 = 2;
 
-/// Pixels of 8-bit samples that lie pixel after pixel.
-pub(super) fn to_pixels(
-    samples: Vec<u8>,
-    layout: &Layout,
-    palette: &[u8],
-    profile: Option<&[u8]>,
-) -> Result<Pixels, Error> {
-    let (colours, channels) = match layout.photometric {
-        WHITE_IS_ZERO | BLACK_IS_ZERO => (1, Channels::Gray),
-        PALETTE => (1, Channels::Rgb),
-        RGB | YCBCR | CIE_LAB | ICC_LAB => (3, Channels::Rgb),
-        CMYK => (4, Channels::Rgb),
-        other => return Err(unsupported(format!("photometric interpretation {other}"))),
-    };
-    let each = usize::from(layout.samples);
-    if each < colours {
-        return Err(Error::corrupt(format!("the TIFF has {each} samples a pixel, too few for its colours")));
-    }
-    let alpha = Alpha::of(layout, colours);
-    let plain = if each == colours { None } else { Some(first(&samples, each, colours)) };
-    let colour = plain.as_deref().unwrap_or(&samples);
-    let converted = match layout.photometric {
-        WHITE_IS_ZERO => grey(colour, layout).map(|v| 255 - v).collect(),
-        BLACK_IS_ZERO => grey(colour, layout).collect(),
-        PALETTE => looked_up(colour, palette),
-        YCBCR => triples(colour, ycbcr),
-        CIE_LAB => triples(colour, |[l, a, b]| lab(l, i16::from(a as i8), i16::from(b as i8))),
-        ICC_LAB => triples(colour, |[l, a, b]| lab(l, i16::from(a) - 128, i16::from(b) - 128)),
-        CMYK => color::cmyk_to_srgb(colour, profile),
-        _ => colour.to_vec(),
-    };
-    let pixels = Pixels::new(layout.width, layout.height, channels, converted)?;
-    Ok(alpha.map_or(pixels.clone(), |alpha| alpha.added(pixels, &samples, each)))
+/// How stored samples become colours.
+pub(super) struct Colours {
+    model: Model,
+    /// Which of a pixel's samples are read: its colours, then its alpha if it has one.
+    pub wanted: Vec<usize>,
+    pub has_alpha: bool,
+    /// The colours are multiplied by the alpha.
+    is_associated: bool,
+    /// Samples of a finished pixel, alpha among them.
+    pub made: usize,
 }
 
-/// The first `count` of each `each` samples.
-fn first(samples: &[u8], each: usize, count: usize) -> Vec<u8> {
-    samples.chunks_exact(each).flat_map(|pixel| &pixel[..count]).copied().collect()
+enum Model {
+    Grey {
+        inverted: bool,
+    },
+    Rgb,
+    Palette(Vec<u8>),
+    YCbCr(Matrix),
+    CieLab,
+    IccLab,
+    /// Stays ink.
+    Cmyk,
 }
 
-/// Greys of fewer than 8 bits, stretched to the full range.
-fn grey<'a>(samples: &'a [u8], layout: &Layout) -> impl Iterator<Item = u8> + 'a {
-    let most = most(layout);
-    samples.iter().map(move |v| ((u32::from(*v) * 255 + most / 2) / most) as u8)
-}
-
-fn looked_up(indices: &[u8], palette: &[u8]) -> Vec<u8> {
-    let length = palette.len() / 3;
-    let colour = |index: &u8| {
-        let shade = |plane: usize| palette.get(plane * length + usize::from(*index)).copied();
-        let inside = usize::from(*index) < length;
-        [0, 1, 2].map(|plane| if inside { shade(plane).unwrap_or(0) } else { 0 })
-    };
-    indices.iter().flat_map(colour).collect()
-}
-
-fn triples(samples: &[u8], convert: impl Fn([u8; 3]) -> [u8; 3]) -> Vec<u8> {
-    samples.as_chunks::<3>().0.iter().flat_map(|triple| convert(*triple)).collect()
-}
-
-/// Full-range YCbCr by ITU-R BT.601, the default of TIFF 6.0 page 91 and what JPEG uses.
-fn ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
-    let level = |value: f32| value.round().clamp(0.0, 255.0) as u8;
-    [level(y + 1.402 * cr), level(y - 0.344_136 * cb - 0.714_136 * cr), level(y + 1.772 * cb)]
-}
-
-/// CIE L\*a\*b\* of the D50 white that printing uses, to sRGB.
-fn lab(l: u8, a: i16, b: i16) -> [u8; 3] {
-    let fy = (f32::from(l) / 255.0 * 100.0 + 16.0) / 116.0;
-    let (fx, fz) = (fy + f32::from(a) / 500.0, fy - f32::from(b) / 200.0);
-    let decode = |f: f32| {
-        if f > 6.0 / 29.0 { f * f * f } else { (f - 4.0 / 29.0) * 3.0 * (6.0 / 29.0) * (6.0 / 29.0) }
-    };
-    let (x, y, z) = (0.9642 * decode(fx), decode(fy), 0.8249 * decode(fz));
-    // XYZ under D50 to linear sRGB, Bradford-adapted to D65.
-    let linear = [
-        3.134_136 * x - 1.617_386 * y - 0.490_662 * z,
-        -0.978_795 * x + 1.916_254 * y + 0.033_443 * z,
-        0.071_955 * x - 0.228_977 * y + 1.405_386 * z,
-    ];
-    linear.map(|value| {
-        let value = value.clamp(0.0, 1.0);
-        let encoded =
-            if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-        (encoded * 255.0).round() as u8
-    })
-}
-
-/// Where a pixel's alpha is among its samples, and whether the colours are premultiplied by it.
-struct Alpha {
-    at: usize,
-    associated: bool,
-}
-
-impl Alpha {
-    fn of(layout: &Layout, colours: usize) -> Option<Self> {
-        let marked =
-            layout.extra.iter().position(|extra| matches!(*extra, ASSOCIATED_ALPHA | STRAIGHT_ALPHA));
-        let at = match marked {
-            Some(index) => colours + index,
-            // An extra sample that nothing is said of: alpha by custom.
-            None if layout.extra.is_empty() && usize::from(layout.samples) == colours + 1 => colours,
-            None => return None,
+impl Colours {
+    pub(super) fn new(directory: &Directory<'_>, layout: &Layout) -> Result<Self, Error> {
+        let model = match layout.photometric {
+            WHITE_IS_ZERO => Model::Grey { inverted: true },
+            BLACK_IS_ZERO => Model::Grey { inverted: false },
+            RGB => Model::Rgb,
+            PALETTE => Model::Palette(palette(directory)?),
+            // JPEG's decoder gives red, green and blue.
+            YCBCR if layout.is_jpeg() && layout.together() == 3 => Model::Rgb,
+            YCBCR if layout.samples == 1 => Model::Grey { inverted: false },
+            YCBCR => Model::YCbCr(Matrix::read(directory)?),
+            CIE_LAB if layout.samples == 1 => Model::Grey { inverted: false },
+            CIE_LAB => Model::CieLab,
+            ICC_LAB => Model::IccLab,
+            CMYK => Model::Cmyk,
+            other => return Err(unsupported(format!("photometric interpretation {other}"))),
         };
-        let associated = marked.is_some_and(|index| layout.extra[index] == ASSOCIATED_ALPHA);
-        (at < layout.samples.into()).then_some(Self { at, associated })
+        let (stored, made) = match model {
+            Model::Grey { .. } => (1, 1),
+            Model::Palette(_) => (1, 3),
+            Model::Cmyk => (4, 4),
+            _ => (3, 3),
+        };
+        let each = layout.samples;
+        if each < stored {
+            let message = format!("the TIFF has {each} samples a pixel, too few for its colours");
+            return Err(Error::corrupt(message));
+        }
+        let alpha = alpha(layout, stored);
+        let wanted = (0..stored).chain(alpha).collect();
+        let is_associated = alpha.is_some_and(|at| layout.extra.get(at - stored) == Some(&ASSOCIATED_ALPHA));
+        let has_alpha = alpha.is_some();
+        Ok(Self { model, wanted, has_alpha, is_associated, made: made + usize::from(has_alpha) })
     }
 
-    fn added(&self, pixels: Pixels, samples: &[u8], each: usize) -> Pixels {
-        let colours = pixels.channels.count();
-        let channels = pixels.channels.with_alpha();
-        let mut data = Vec::with_capacity(pixels.data.len() / colours * channels.count());
-        for (colour, sample) in pixels.data.chunks_exact(colours).zip(samples.chunks_exact(each)) {
-            let alpha = sample[self.at];
-            if self.associated {
-                data.extend(colour.iter().map(|v| unmultiplied(*v, alpha)));
-            } else {
-                data.extend_from_slice(colour);
+    /// What the finished pixels are made of, if they are no ink.
+    pub(super) fn channels(&self) -> Channels {
+        let plain = if matches!(self.model, Model::Grey { .. }) { Channels::Gray } else { Channels::Rgb };
+        if self.has_alpha { plain.with_alpha() } else { plain }
+    }
+
+    pub(super) fn is_ink(&self) -> bool {
+        matches!(self.model, Model::Cmyk)
+    }
+
+    /// Whether an ICC profile of the file speaks of the finished pixels.
+    pub(super) fn is_profiled(&self) -> bool {
+        matches!(self.model, Model::Grey { .. } | Model::Rgb | Model::Palette(_) | Model::YCbCr(_))
+    }
+
+    /// Whether samples as stored, 8 bits each, are finished pixels.
+    pub(super) fn are_plain(&self) -> bool {
+        matches!(self.model, Model::Grey { inverted: false } | Model::Rgb | Model::Cmyk)
+            && !self.is_associated
+    }
+
+    /// Whether floats without a profile are measures of light, as libvips and most writers of such files have it.
+    pub(super) fn are_light(&self) -> bool {
+        matches!(self.model, Model::Rgb)
+    }
+
+    /// Finishes one pixel.
+    pub(super) fn finish(&self, stored: &[u16], made: &mut [u8]) {
+        let (stored, alpha) =
+            if self.has_alpha { stored.split_at(stored.len() - 1) } else { (stored, &[][..]) };
+        let eighths = |sample: u16| f32::from(sample) / 257.0;
+        let straight = |sample: u16| if self.is_associated { unmultiplied(sample, alpha[0]) } else { sample };
+        match (&self.model, stored) {
+            (Model::Grey { inverted }, [v]) => {
+                let v = straight(*v);
+                made[0] = narrow(if *inverted { u16::MAX - v } else { v });
             }
-            data.push(alpha);
+            (Model::Palette(colours), [index]) => {
+                let length = colours.len() / 3;
+                let shade = |plane: usize| {
+                    let inside = usize::from(*index) < length;
+                    if inside { colours[plane * length + usize::from(*index)] } else { 0 }
+                };
+                made[..3].copy_from_slice(&[shade(0), shade(1), shade(2)]);
+            }
+            (Model::YCbCr(matrix), [y, cb, cr]) => {
+                let rgb = matrix.rgb([eighths(*y), eighths(*cb), eighths(*cr)]);
+                made[..3].copy_from_slice(&rgb.map(|v| v.round().clamp(0.0, 255.0) as u8));
+            }
+            (Model::CieLab, [l, a, b]) => {
+                let signed = |sample: u16| f32::from(sample as i16) / 256.0;
+                made[..3].copy_from_slice(&color::lab_to_srgb(lightness(*l), signed(*a), signed(*b)));
+            }
+            (Model::IccLab, [l, a, b]) => {
+                let shifted = |sample: u16| f32::from(sample) / 256.0 - 128.0;
+                made[..3].copy_from_slice(&color::lab_to_srgb(lightness(*l), shifted(*a), shifted(*b)));
+            }
+            (_, stored) => {
+                for (made, sample) in made.iter_mut().zip(stored) {
+                    *made = narrow(straight(*sample));
+                }
+            }
         }
-        Pixels { width: pixels.width, height: pixels.height, channels, data }
+        if let ([alpha], Some(made)) = (alpha, made.last_mut()) {
+            *made = narrow(*alpha);
+        }
     }
 }
 
-fn unmultiplied(colour: u8, alpha: u8) -> u8 {
+/// L\* of 0 to 100, of bits that stand at the top of 16: full scale is 255 of 8 bits and 65535 of 16.
+fn lightness(l: u16) -> f32 {
+    let l = if l & 0xFF == 0 { u32::from(l >> 8) * 257 } else { u32::from(l) };
+    l as f32 / 65535.0 * 100.0
+}
+
+/// Which sample is alpha, if one is.
+fn alpha(layout: &Layout, colours: usize) -> Option<usize> {
+    let extra = &layout.extra;
+    let marked = extra.iter().position(|extra| matches!(*extra, ASSOCIATED_ALPHA | STRAIGHT_ALPHA));
+    let at = match marked {
+        Some(index) => colours + index,
+        // An extra sample that nothing is said of: alpha by custom.
+        None if extra.is_empty() && layout.samples == colours + 1 => colours,
+        None => return None,
+    };
+    (at < layout.samples).then_some(at)
+}
+
+/// The colours of a palette: all reds, all greens, all blues, narrowed to 8 bits.
+fn palette(directory: &Directory<'_>) -> Result<Vec<u8>, Error> {
+    let map = directory.numbers(tag::PALETTE)?;
+    if map.is_empty() {
+        return Err(Error::corrupt("the TIFF has no colours in its palette"));
+    }
+    // Some writers put 8-bit values there.
+    let is_wide = map.iter().any(|value| *value > 255);
+    Ok(map.into_iter().map(|v| if is_wide { narrow(v as u16) } else { v as u8 }).collect())
+}
+
+fn unmultiplied(colour: u16, alpha: u16) -> u16 {
     let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-    (colour * 255 + alpha / 2).checked_div(alpha).map_or(0, |straight| straight.min(255) as u8)
+    let straight = (colour * 65535 + alpha / 2).checked_div(alpha);
+    straight.map_or(0, |straight| straight.min(65535) as u16)
 }
