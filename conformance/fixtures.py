@@ -37,13 +37,17 @@ WRITTEN = {
     "sampled-411.jpg": ["-sampling-factor", "4x1,1x1,1x1"],
     "sampled-440.jpg": ["-sampling-factor", "1x2,1x1,1x1"],
     "lossy.jp2": [],
+    "lossless.jp2": ["-define", "jp2:rate=1"],
+    "gray-16.jp2": ["-colorspace", "Gray", "-depth", "16"],
     "photo.avif": [],
+    "gray.avif": ["-colorspace", "Gray"],
+    "alpha.avif": ["-alpha", "set", "-channel", "A", "-evaluate", "set", "60%", "+channel"],
     "one-pixel.png": ["-resize", "1x1!"],
     "one-row.png": ["-crop", "x1+0+50", "+repage"],
     "frames.gif": ["(", "-clone", "0", "-rotate", "180", ")"],
     "frames.tif": ["(", "-clone", "0", "-rotate", "180", ")", "-compress", "LZW"],
 }
-CUT = ("jpeg-plain.jpg", "png-rgb.png", "gif.gif", "tif-rgb.tif", "bmp-rgb.bmp", "webp-rgb.webp", "lossy.webp")
+CUT = ("jpeg-plain.jpg", "png-rgb.png", "gif.gif", "tif-rgb.tif", "bmp-rgb.bmp", "webp-rgb.webp", "lossy.webp", "lossy.jp2", "photo.avif")
 
 
 def draw(samples, convert, folder):

@@ -20,6 +20,8 @@ fi
 # Seeds: tiny, because a small input is a fast one and a mutation more often hits a header.
 rm -rf corpus/seeds
 "$samples" kinds corpus/seeds/images --width 23 --height 17
+# What those encoders do not write.
+cp seeds/* ../crates/image/tests/fixtures/*.jp2 ../crates/image/tests/fixtures/*.avif corpus/seeds/images/
 mkdir -p corpus/seeds/recipe
 number=0
 while read -r text; do
@@ -31,6 +33,7 @@ extensions() {
     case $1 in
     jpeg | lossless) echo jpg ;;
     tiff) echo tif ;;
+    jpeg2000) echo jp2 ;;
     *) echo "$1" ;;
     esac
 }
@@ -39,7 +42,7 @@ extensions() {
 # believes a header before looking at the limits is found.
 limits="-max_len=65536 -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=128"
 found=0
-for target in ${*:-recipe jpeg png gif webp tiff bmp lossless}; do
+for target in ${*:-recipe jpeg png gif webp tiff bmp lossless avif jpeg2000 svg pdf}; do
     mkdir -p "corpus/$target" "artifacts/$target"
     if [ "$target" = recipe ]; then
         cp corpus/seeds/recipe/* corpus/recipe/

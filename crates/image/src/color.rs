@@ -17,6 +17,39 @@ pub(crate) fn to_srgb(pixels: &mut Pixels, profile: &[u8]) {
     }
 }
 
+/// Converts RGB or RGBA pixels of the primaries and the transfer that ITU-T H.273 numbers to sRGB, in place.
+///
+/// The transfers of television (1, 6, 14, 15) are taken for sRGB's, as browsers take them; PQ and HLG are left as they
+/// are, for want of a tone mapping.
+#[cfg(feature = "avif")]
+pub(crate) fn cicp_to_srgb(pixels: &mut Pixels, primaries: u8, transfer: u8) {
+    use moxcms::{CicpColorPrimaries, CicpProfile, MatrixCoefficients, TransferCharacteristics};
+    const BT709: u8 = 1;
+    const UNSPECIFIED: u8 = 2;
+    const SRGB: u8 = 13;
+    let transfer = match transfer {
+        16 | 18 => return,
+        1 | 2 | 6 | 14 | 15 => SRGB,
+        other => other,
+    };
+    if pixels.channels.is_gray() || (matches!(primaries, BT709 | UNSPECIFIED) && transfer == SRGB) {
+        return;
+    }
+    let primaries = if primaries == UNSPECIFIED { BT709 } else { primaries };
+    let (Ok(color_primaries), Ok(transfer_characteristics)) =
+        (CicpColorPrimaries::try_from(primaries), TransferCharacteristics::try_from(transfer))
+    else {
+        return;
+    };
+    let matrix_coefficients = MatrixCoefficients::Identity;
+    let cicp =
+        CicpProfile { color_primaries, transfer_characteristics, matrix_coefficients, full_range: true };
+    let conversion = Conversion::of(ColorProfile::new_from_cicp(cicp), pixels.channels);
+    if let Some(to_srgb) = conversion.and_then(|conversion| conversion.transform()).map(ToSrgb) {
+        to_srgb.convert(pixels);
+    }
+}
+
 /// What a profile's colours are in sRGB.
 pub(crate) struct ToSrgb(Arc<moxcms::Transform8BitExecutor>);
 
@@ -53,7 +86,10 @@ struct Conversion {
 impl Conversion {
     /// `None` where there is nothing to convert: the profile is sRGB, is damaged, or speaks of another colour model.
     fn from(profile: &[u8], channels: Channels) -> Option<Self> {
-        let from = ColorProfile::new_from_slice(profile).ok()?;
+        Self::of(ColorProfile::new_from_slice(profile).ok()?, channels)
+    }
+
+    fn of(from: ColorProfile, channels: Channels) -> Option<Self> {
         let layout = match (channels, from.color_space) {
             (Channels::Rgb, DataColorSpace::Rgb) => Layout::Rgb,
             (Channels::Rgba, DataColorSpace::Rgb) => Layout::Rgba,

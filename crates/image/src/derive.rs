@@ -10,7 +10,7 @@ use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::{self, resize::Area};
 use crate::pixels::{Channels, Pixels};
-use crate::plan::{self, Lossless, Plan, Rect};
+use crate::plan::{self, Lossless, Part, Plan};
 use crate::planes::{Chroma, Planes};
 use crate::probe::probe_page;
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
@@ -51,7 +51,10 @@ pub fn derive(
 ) -> Result<Derived, Error> {
     limits.check_bytes(source)?;
     let header = probe_page(source, recipe.page())?;
-    limits.check("the image", header.width, header.height)?;
+    // A drawing has no pixels before it is drawn, and what is drawn of it is checked as each derivative is.
+    if header.vector.is_none() {
+        limits.check("the image", header.width, header.height)?;
+    }
     let works = plan_all(&header, recipe, limits)?;
     let mut finished = InOrder::new(sink, works.len());
 
@@ -120,11 +123,11 @@ fn plan_all<'a>(header: &Header, recipe: &'a Recipe, limits: &Limits) -> Result<
 }
 
 /// Smart crops find their place once there are pixels to see.
-fn place_smart_crops(drawing: &mut [Work<'_>], header: &Header, decoded: &Decoded) -> Result<(), Error> {
+fn place_smart_crops(drawing: &mut [Work<'_>], decoded: &Decoded) -> Result<(), Error> {
     for work in drawing {
         if let Some(smart) = &work.plan.smart {
             let found = ops::smart_crop::find(&decoded.pixels, smart.upright, smart.full, &smart.sizes)?;
-            work.plan.place(header, found);
+            work.plan.place(found);
         }
     }
     Ok(())
@@ -300,9 +303,9 @@ impl Picture {
 /// The decoded source, and the last thing drawn of it, which smaller derivatives of the same region are drawn from.
 struct Canvas {
     decoded: Picture,
-    /// What a pixel of the full-size image is in `decoded`.
-    scale: f64,
-    last: Option<(Rect, Picture)>,
+    /// What a pixel of the full-size image is in `decoded`, across and down.
+    scale: (f64, f64),
+    last: Option<(Part, Picture)>,
 }
 
 impl Canvas {
@@ -316,18 +319,18 @@ impl Canvas {
         drawing: &mut [Work<'_>],
     ) -> Result<(Self, bool), Error> {
         if let Some(planes) = decode::planes(source, header, need, limits) {
-            return Ok((Self { decoded: Picture::Planes(planes), scale: 1.0, last: None }, false));
+            return Ok((Self { decoded: Picture::Planes(planes), scale: (1.0, 1.0), last: None }, false));
         }
         let decoded = decode::decode(source, header, need, limits)?;
-        place_smart_crops(drawing, header, &decoded)?;
-        let scale = f64::from(decoded.eighths) / 8.0;
+        place_smart_crops(drawing, &decoded)?;
+        let scale = decoded.scale;
         Ok((Self { decoded: Picture::Pixels(decoded.pixels), scale, last: None }, decoded.truncated))
     }
 
     /// Draws a plan's region at its size. What is `later` drawn says what has to be kept for it.
     fn draw(&mut self, plan: &Plan, chroma: Chroma, later: &[Work<'_>]) -> Result<Picture, Error> {
         let drawn = match &self.last {
-            Some((region, last)) if *region == plan.region && serves(last.size(), plan.drawn) => {
+            Some((region, last)) if *region == plan.part() && serves(last.size(), plan.drawn) => {
                 let (w, h) = last.size();
                 let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
                 last.draw(whole, plan.drawn, chroma)?
@@ -336,10 +339,10 @@ impl Canvas {
                 let nothing = Picture::Pixels(Pixels::blank(0, 0, Channels::Gray));
                 std::mem::replace(&mut self.decoded, nothing)
             }
-            _ => self.decoded.draw(self.area(plan.region), plan.drawn, chroma)?,
+            _ => self.decoded.draw(self.area(plan), plan.drawn, chroma)?,
         };
-        let feeds = |work: &Work<'_>| work.plan.region == plan.region && serves(plan.drawn, work.plan.drawn);
-        self.last = later.iter().any(feeds).then(|| (plan.region, drawn.clone()));
+        let feeds = |work: &Work<'_>| work.plan.part() == plan.part() && serves(plan.drawn, work.plan.drawn);
+        self.last = later.iter().any(feeds).then(|| (plan.part(), drawn.clone()));
         Ok(drawn)
     }
 
@@ -347,14 +350,16 @@ impl Canvas {
     fn is_all_there_is(&self, plan: &Plan) -> bool {
         let (w, h) = self.decoded.size();
         let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
-        matches!(self.decoded, Picture::Pixels(_)) && plan.drawn == (w, h) && self.area(plan.region) == whole
+        matches!(self.decoded, Picture::Pixels(_)) && plan.drawn == (w, h) && self.area(plan) == whole
     }
 
-    /// Where a rectangle of the full-size image lies in what was decoded.
-    fn area(&self, region: Rect) -> Area {
+    /// Where a plan's region lies in what was decoded.
+    fn area(&self, plan: &Plan) -> Area {
+        let Plan { region, .. } = plan;
         let (width, height) = self.decoded.size();
-        let (x, y) = (f64::from(region.x) * self.scale, f64::from(region.y) * self.scale);
-        let (w, h) = (f64::from(region.w) * self.scale, f64::from(region.h) * self.scale);
+        let (across, down) = plan.scaled(self.scale);
+        let (x, y) = (f64::from(region.x) * across, f64::from(region.y) * down);
+        let (w, h) = (f64::from(region.w) * across, f64::from(region.h) * down);
         Area { x, y, w: w.min(f64::from(width) - x), h: h.min(f64::from(height) - y) }
     }
 }

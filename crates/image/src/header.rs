@@ -7,9 +7,10 @@ use crate::sniff::SourceFormat;
 pub struct Header {
     /// The format, by the file's own bytes.
     pub format: SourceFormat,
-    /// Width in pixels as stored, before the orientation is applied.
+    /// Width in pixels as stored, before the orientation is applied; of a drawing, which can be drawn at any size, in
+    /// pixels of 1/96 inch (SVG, as in CSS) or 1/72 inch (PDF, its own unit), rounded to the nearest.
     pub width: u32,
-    /// Height in pixels as stored, before the orientation is applied.
+    /// Height in pixels as stored, before the orientation is applied; of a drawing as its width.
     pub height: u32,
     /// How stored pixels become upright, as EXIF numbers it: 1 to 8, 1 being upright.
     pub orientation: u8,
@@ -19,6 +20,19 @@ pub struct Header {
     pub bits: u8,
     /// What only a JPEG's header tells.
     pub(crate) jpeg: Option<JpegTraits>,
+    /// What only a drawing has.
+    pub(crate) vector: Option<VectorTraits>,
+}
+
+/// What is known of a drawing (SVG, PDF), which has no pixels of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VectorTraits {
+    /// Width and height in thousandths of pixels at `dpi`.
+    size: (u64, u64),
+    /// Dots an inch that the header's width and height are at.
+    dpi: u16,
+    /// Canvases that drawing it may take at a time.
+    pub layers: u64,
 }
 
 /// What a JPEG's header tells of how it can be read.
@@ -38,7 +52,48 @@ pub(crate) struct JpegTraits {
     pub coefficient_bytes: u64,
 }
 
+impl VectorTraits {
+    /// A drawing of a width and height in pixels at `dpi`; those have to be numbers that make sense.
+    #[cfg(any(feature = "svg", feature = "pdf"))]
+    pub(crate) fn new(width: f64, height: f64, dpi: u16, layers: u64) -> Result<Self, crate::error::Error> {
+        /// Pixels a side; more than any canvas, and few enough to count with.
+        const MOST: f64 = 1e8;
+        if !(width > 0.0 && height > 0.0 && width < MOST && height < MOST) {
+            let message = format!("the drawing's size of {width}×{height} makes no sense");
+            return Err(crate::error::Error::corrupt(message));
+        }
+        let thousandths = |side: f64| (side * 1000.0).round() as u64;
+        Ok(Self { size: (thousandths(width), thousandths(height)), dpi, layers })
+    }
+
+    /// A drawing's header.
+    #[cfg(any(feature = "svg", feature = "pdf"))]
+    pub(crate) fn header(self, format: SourceFormat, channels: u8) -> Header {
+        let (width, height) = self.size_at(self.dpi);
+        Header { format, width, height, orientation: 1, channels, bits: 8, jpeg: None, vector: Some(self) }
+    }
+
+    /// Width and height in pixels at a number of dots an inch, rounded to the nearest, at least 1.
+    fn size_at(&self, dpi: u16) -> (u32, u32) {
+        let side = |thousandths: u64| {
+            let unit = u64::from(self.dpi) * 1000;
+            let pixels = (thousandths * u64::from(dpi) + unit / 2) / unit;
+            u32::try_from(pixels).unwrap_or(u32::MAX).max(1)
+        };
+        (side(self.size.0), side(self.size.1))
+    }
+}
+
 impl Header {
+    /// Width and height that a derivative's regions and sizes count in, as stored: of a drawing at the derivative's own
+    /// dots an inch, if it has any.
+    pub(crate) fn size_for(&self, dpi: Option<u16>) -> (u32, u32) {
+        match (&self.vector, dpi) {
+            (Some(vector), Some(dpi)) => vector.size_at(dpi),
+            _ => (self.width, self.height),
+        }
+    }
+
     /// Width and height of the upright image, in pixels.
     pub fn upright(&self) -> (u32, u32) {
         if crate::exif::Turn::upright(self.orientation).swaps_sides() {

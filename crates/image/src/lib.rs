@@ -53,6 +53,7 @@ pub mod recipe;
 mod sink;
 mod sniff;
 mod tiles;
+mod xml;
 
 pub use derive::{Derived, derive};
 pub use error::{Error, ErrorKind};

@@ -1,6 +1,6 @@
 //! How much memory a source and a recipe will take, from the header alone.
 
-use crate::decode;
+use crate::decode::{self, Canvas};
 use crate::encode::ptif;
 use crate::header::Header;
 use crate::jpeg::coded_bytes_most;
@@ -8,6 +8,10 @@ use crate::limits::Limits;
 use crate::ops::smart_crop::LONGEST;
 use crate::plan::{self, Lossless, Plan};
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe};
+use crate::sniff::SourceFormat;
+
+/// Elements, fonts and paths of a drawing, which the header knows nothing of.
+const VECTOR_FIXED: u64 = 32 << 20;
 
 /// Peak bytes that [`derive`](crate::derive) allocates for this source and recipe, the source's own bytes not counted:
 /// an upper estimate, for admitting work to a bounded memory.
@@ -60,6 +64,16 @@ fn copy_bytes(header: &Header, lossless: Lossless) -> u64 {
 fn decode_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
     let need = plan::need(drawn.iter().map(|(plan, derivative)| (plan, *derivative)));
     let pixels = u64::from(header.width) * u64::from(header.height);
+    if let Some(vector) = &header.vector {
+        // Four channels on each canvas.
+        let most = Limits { max_pixels: u64::MAX, ..Limits::default() };
+        return Canvas::new(&need, &most).pixels() * 4 * vector.layers + VECTOR_FIXED;
+    }
+    if header.format == SourceFormat::Jpeg2000 {
+        // A sample is a float, once as a coefficient and once as decoded, and then bytes.
+        let scaled = pixels * u64::from(need.eighths).pow(2) / 64;
+        return scaled * u64::from(header.channels) * 11;
+    }
     match &header.jpeg {
         Some(jpeg) => {
             let scaled = |side: u32| (u64::from(side) * u64::from(need.eighths)).div_ceil(8);
@@ -91,7 +105,8 @@ fn render_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
         // Drawn; what an operation makes of it; a copy that smaller derivatives are drawn from.
         let copies = 2 + u64::from(drawn.len() > 1);
         // Between its two passes the resizer holds the region's rows at their new width.
-        let between = if plan.is_unscaled() { 0 } else { u64::from(plan.drawn.0) * u64::from(plan.region.h) };
+        let between =
+            if plan.is_unscaled() { 0 } else { u64::from(plan.drawn.0) * u64::from(rows(header, plan)) };
         // While it is blurred, a sample is held as four bytes twice.
         let crisp =
             if matches!(derivative.request.quality, Quality::Crisp { .. }) { 8 * channels } else { 0 };
@@ -102,6 +117,11 @@ fn render_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
         ((pixels(plan.drawn) * copies + between) * channels + finishing).max(looking)
     };
     drawn.iter().map(one).max().unwrap_or(0)
+}
+
+/// Rows of a plan's region as they are decoded: of a drawing, about as many as are wanted.
+fn rows(header: &Header, plan: &Plan) -> u32 {
+    if header.vector.is_some() { plan.drawn.1.saturating_mul(2) } else { plan.region.h }
 }
 
 /// Bytes a pixel that an encoder holds beside the pixels, its output not counted.
@@ -115,6 +135,8 @@ fn encoder_bytes(derivative: &Derivative, channels: u64) -> u64 {
         OutputFormat::Webp => 8,
         // Four channels for the quantiser and the indices it gives.
         OutputFormat::Gif => 5,
+        // Frames of two bytes a sample in and out, and what the encoder notes of every block.
+        OutputFormat::Avif => 48,
         _ => channels,
     }
 }

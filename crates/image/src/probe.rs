@@ -26,7 +26,7 @@ pub fn probe_page(source: &[u8], page: u32) -> Result<Header, Error> {
         return Err(Error::new(ErrorKind::NotAnImage, message));
     };
     if !format.is_decodable() {
-        return Err(Error::unsupported(format!("the format {format} is not supported")));
+        return Err(Error::unsupported(format.why_not_decodable()));
     }
     shielded(ErrorKind::Corrupt, || decode::header(format, source, page))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::xml;
+
 /// As many first bytes as [`sniff`] looks at.
 pub const SNIFF_LEN: usize = 1024;
 
@@ -129,8 +131,36 @@ impl SourceFormat {
 
     /// Whether this build decodes it.
     pub fn is_decodable(&self) -> bool {
-        use SourceFormat::{Bmp, Gif, Jpeg, Png, Tiff, Webp};
-        matches!(self, Jpeg | Png | Gif | Webp | Tiff | Bmp)
+        use SourceFormat::{Avif, Bmp, Gif, Jpeg, Jpeg2000, Pdf, Png, Svg, Tiff, Webp};
+        let features = [
+            (Avif, cfg!(feature = "avif")),
+            (Jpeg2000, cfg!(feature = "jpeg2000")),
+            (Svg, cfg!(feature = "svg")),
+            (Pdf, cfg!(feature = "pdf")),
+        ];
+        matches!(self, Jpeg | Png | Gif | Webp | Tiff | Bmp) || features.contains(&(*self, true))
+    }
+
+    /// Whether decoding a hostile file of this format could end the process, by overflowing a stack, running out of
+    /// memory or aborting, which no error can stand for: who takes files from strangers decodes these in a process of
+    /// their own.
+    ///
+    /// PDF and SVG are programs for a painter that call themselves; JPEG 2000 is read by code that is young; AV1's
+    /// decoder has C's functions on its outside, which no panic can leave.
+    pub fn may_abort(&self) -> bool {
+        matches!(self, SourceFormat::Pdf | SourceFormat::Svg | SourceFormat::Jpeg2000 | SourceFormat::Avif)
+    }
+
+    /// What is said of a file that this build does not decode.
+    pub(crate) fn why_not_decodable(self) -> String {
+        let feature = match self {
+            SourceFormat::Avif => "avif",
+            SourceFormat::Jpeg2000 => "jpeg2000",
+            SourceFormat::Svg => "svg",
+            SourceFormat::Pdf => "pdf",
+            _ => return format!("the format {self} is not supported"),
+        };
+        format!("the format {self} is not built into this program: build with the feature {feature}")
     }
 }
 
@@ -193,7 +223,7 @@ pub fn sniff(prefix: &[u8]) -> Option<SourceFormat> {
     if prefix.starts_with(b"\xFF\x0A") {
         return Some(SourceFormat::JpegXl);
     }
-    text_based(prefix)
+    text_based(prefix).or_else(|| svgz(prefix))
 }
 
 /// “BM” alone starts many a text, so the size of the header behind it must be one that exists.
@@ -219,14 +249,31 @@ fn isobmff(prefix: &[u8]) -> Option<SourceFormat> {
     }
 }
 
-/// PDF may start after some junk; SVG after a byte order mark, an XML declaration, comments.
+/// PDF may start after some junk; SVG after a byte order mark, an XML declaration, comments, a document type.
 fn text_based(prefix: &[u8]) -> Option<SourceFormat> {
-    let contains = |needle: &[u8]| prefix.windows(needle.len()).any(|window| window == needle);
-    if contains(b"%PDF-") {
+    if prefix.windows(5).any(|window| window == b"%PDF-") {
         return Some(SourceFormat::Pdf);
     }
-    let text = prefix.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(prefix).trim_ascii_start();
-    (text.starts_with(b"<") && contains(b"<svg")).then_some(SourceFormat::Svg)
+    let root = xml::root(prefix).map(|at| xml::local_name(&prefix[at..]));
+    // A document type may have more to say than is seen here.
+    let typed = || root.is_none() && prefix.windows(13).any(|window| window == b"<!DOCTYPE svg");
+    (root == Some(b"svg") || typed()).then_some(SourceFormat::Svg)
+}
+
+/// SVG packed with gzip, by the beginning of what is in it.
+#[cfg(feature = "svg")]
+fn svgz(prefix: &[u8]) -> Option<SourceFormat> {
+    use std::io::Read;
+    let packed = prefix.starts_with(&[0x1F, 0x8B]).then_some(prefix)?;
+    let mut text = Vec::new();
+    // That the prefix ends before the data do is no matter.
+    let _ = flate2::bufread::GzDecoder::new(packed).take(SNIFF_LEN as u64).read_to_end(&mut text);
+    text_based(&text).filter(|format| *format == SourceFormat::Svg)
+}
+
+#[cfg(not(feature = "svg"))]
+fn svgz(_: &[u8]) -> Option<SourceFormat> {
+    None
 }
 
 #[cfg(test)]
@@ -235,7 +282,7 @@ mod tests {
 
     #[test]
     fn knows_formats_by_their_first_bytes() {
-        let cases: [(&[u8], Option<SourceFormat>); 16] = [
+        let cases: [(&[u8], Option<SourceFormat>); 19] = [
             (b"II*\0\x10\0\0\0CR\x02\0", Some(SourceFormat::CanonRaw2)),
             (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", Some(SourceFormat::CanonRaw3)),
             (b"FUJIFILMCCD-RAW 0201", Some(SourceFormat::FujiRaw)),
@@ -247,7 +294,10 @@ mod tests {
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Some(SourceFormat::Heic)),
             (b"\0\0\0\x18ftypisom\0\0\0\0isommp41", None),
             (b"<?xml version='1.0'?>\n<svg xmlns=''>", Some(SourceFormat::Svg)),
+            (b"\xEF\xBB\xBF<!DOCTYPE svg [<!ENTITY long", Some(SourceFormat::Svg)),
             (b"<html><body>404</body></html>", None),
+            (b"<!doctype html><body><svg width='9'></svg>", None),
+            (b"<!-- <svg> --><page/>", None),
             (b"junk\n%PDF-1.7", Some(SourceFormat::Pdf)),
             (b"BM is how this text starts, no more", None),
             (b"", None),

@@ -22,6 +22,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         channels: decoder.color_type().channel_count(),
         bits: 8,
         jpeg: None,
+        vector: None,
     })
 }
 

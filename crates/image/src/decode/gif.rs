@@ -37,6 +37,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         channels: 4,
         bits: 8,
         jpeg: None,
+        vector: None,
     })
 }
 
@@ -68,7 +69,7 @@ pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits)
             DisposalMethod::Any | DisposalMethod::Keep => frame.lay(&mut canvas, false),
         }
     }
-    Ok(Decoded { pixels: without_needless_alpha(canvas), eighths: 8, truncated })
+    Ok(Decoded { truncated, ..Decoded::full(without_needless_alpha(canvas)) })
 }
 
 /// A frame's pixels, and where they belong.

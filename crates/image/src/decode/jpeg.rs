@@ -27,6 +27,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
             is_srgb: is_srgb(&frame),
             coefficient_bytes: frame.coefficient_bytes(),
         }),
+        vector: None,
     })
 }
 
@@ -86,7 +87,7 @@ pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
         }
         Model::Unknown => return Err(Error::unsupported("this JPEG's colour model is not known")),
     };
-    Ok(Decoded { pixels, eighths: need.eighths, truncated })
+    Ok(Decoded { truncated, ..Decoded::scaled(pixels, need.eighths) })
 }
 
 /// YCbCr without a profile that would change its colours, and of the plain kind that is read as planes.

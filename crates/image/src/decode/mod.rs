@@ -4,19 +4,29 @@
 //! against its header, and says [`Truncated`](crate::ErrorKind::Truncated) where the file ends before its pixels do, unless the limits accept that
 //! and the format's pixels come in an order that makes those before the cut an image: JPEG, PNG, GIF.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod bmp;
 mod gif;
 mod jpeg;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod png;
 mod strips;
+#[cfg(feature = "svg")]
+mod svg;
 mod tiff;
 mod timed;
+mod vector;
 mod webp;
 
 use std::borrow::Cow;
 
 pub(crate) use jpeg::check_scans;
 pub(crate) use strips::{Strips, is_sure as can_stream, strips};
+pub(crate) use vector::Canvas;
 
 use crate::error::Error;
 use crate::header::Header;
@@ -29,8 +39,11 @@ use crate::sniff::SourceFormat;
 /// What is needed of the source's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// The smallest scale that serves, in eighths of full size: 1, 2, 4 or 8. Only JPEG can give less than 8.
+    /// The smallest scale that serves, in eighths of full size: 1, 2, 4 or 8. Only JPEG and JPEG 2000 can give less
+    /// than 8.
     pub eighths: u8,
+    /// Width and height in pixels that all of a drawing would have, drawn as large as the largest derivative needs it.
+    pub whole: (u32, u32),
     /// Nothing but luma is needed. Only JPEG can save by it; the others decode all colours.
     pub luma_only: bool,
     /// Planes of these scales serve as well, where the source can be read as such.
@@ -42,10 +55,22 @@ pub(crate) struct Need {
 /// Decoded pixels and the scale they were decoded at.
 pub(crate) struct Decoded {
     pub pixels: Pixels,
-    /// In eighths of the header's dimensions, sides rounded up.
-    pub eighths: u8,
+    /// How large a pixel of the header's size is here, across and down: 1.0 is full size.
+    pub scale: (f64, f64),
     /// The file ended before its image did, and the limits accept that.
     pub truncated: bool,
+}
+
+impl Decoded {
+    fn full(pixels: Pixels) -> Self {
+        Self::scaled(pixels, 8)
+    }
+
+    /// Pixels at so many eighths of full size, sides rounded up.
+    fn scaled(pixels: Pixels, eighths: u8) -> Self {
+        let scale = f64::from(eighths) / 8.0;
+        Self { pixels, scale: (scale, scale), truncated: false }
+    }
 }
 
 /// Reads the header of a page, counted from 1: a page of a TIFF, a frame of a GIF or WebP.
@@ -60,13 +85,21 @@ pub(crate) fn header(format: SourceFormat, source: &[u8], page: u32) -> Result<H
         SourceFormat::Webp => webp::header(source, page),
         SourceFormat::Tiff => tiff::header(source, page),
         SourceFormat::Bmp => bmp::header(source),
-        other => Err(Error::unsupported(format!("the format {other} is not supported"))),
+        #[cfg(feature = "avif")]
+        SourceFormat::Avif => avif::header(source),
+        #[cfg(feature = "jpeg2000")]
+        SourceFormat::Jpeg2000 => jpeg2000::header(source),
+        #[cfg(feature = "svg")]
+        SourceFormat::Svg => svg::header(source),
+        #[cfg(feature = "pdf")]
+        SourceFormat::Pdf => pdf::header(source),
+        other => Err(Error::unsupported(other.why_not_decodable())),
     }
 }
 
 /// Decodes the image that `header` was read from.
 pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {
-    let full = |pixels| Decoded { pixels, eighths: 8, truncated: false };
+    let full = Decoded::full;
     let decoded = match header.format {
         SourceFormat::Jpeg => jpeg::decode(source, header, need, limits),
         SourceFormat::Png => png::decode(source, header, limits),
@@ -74,7 +107,23 @@ pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
         SourceFormat::Webp => webp::decode(source, header, need.page, limits).map(full),
         SourceFormat::Tiff => tiff::decode(source, header, need.page, limits).map(full),
         SourceFormat::Bmp => bmp::decode(source, header).map(full),
-        other => Err(Error::unsupported(format!("the format {other} is not supported"))),
+        #[cfg(feature = "avif")]
+        SourceFormat::Avif => avif::decode(source, header).map(full),
+        #[cfg(feature = "jpeg2000")]
+        SourceFormat::Jpeg2000 => jpeg2000::decode(source, header, need),
+        #[cfg(feature = "svg")]
+        SourceFormat::Svg => {
+            let canvas = Canvas::new(&need, limits);
+            let scale = canvas.scale(header);
+            svg::decode(source, canvas, limits).map(|pixels| Decoded { scale, ..full(pixels) })
+        }
+        #[cfg(feature = "pdf")]
+        SourceFormat::Pdf => {
+            let canvas = Canvas::new(&need, limits);
+            let scale = canvas.scale(header);
+            pdf::decode(source, canvas).map(|pixels| Decoded { scale, ..full(pixels) })
+        }
+        other => Err(Error::unsupported(other.why_not_decodable())),
     };
     // A decoder that was stopped says so in words of its own.
     limits.check_time()?;
@@ -101,9 +150,18 @@ pub(crate) fn exif(source: &[u8], format: SourceFormat) -> Result<Option<Cow<'_,
         SourceFormat::Jpeg => crate::jpeg::walk(source)?.exif.map(Cow::Borrowed),
         SourceFormat::Png => png::exif(source)?.map(Cow::Owned),
         SourceFormat::Webp => webp::exif(source)?.map(Cow::Owned),
+        #[cfg(feature = "avif")]
+        SourceFormat::Avif => avif::exif(source)?.map(Cow::Owned),
         SourceFormat::Tiff => Some(Cow::Borrowed(source)),
         _ => None,
     })
+}
+
+/// A colour that alpha was multiplied into, without it.
+#[cfg(any(feature = "avif", feature = "svg"))]
+fn unmultiplied(colour: u8, alpha: u8) -> u8 {
+    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
+    (colour * 255 + alpha / 2).checked_div(alpha).map_or(0, |straight| straight.min(255) as u8)
 }
 
 /// 16 bits to 8, rounded to the nearest: exactly `sample * 255 / 65535`.

@@ -35,6 +35,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         channels,
         bits: (info.bit_depth as u8).max(8),
         jpeg: None,
+        vector: None,
     })
 }
 
@@ -68,7 +69,7 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
     if let Some(profile) = profile(reader.info()) {
         color::to_srgb(&mut pixels, &profile);
     }
-    Ok(Decoded { pixels, eighths: 8, truncated })
+    Ok(Decoded { truncated, ..Decoded::full(pixels) })
 }
 
 /// What stands for a pixel that is missing.

@@ -28,6 +28,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         channels: if decoder.has_alpha() { 4 } else { 3 },
         bits: 8,
         jpeg: None,
+        vector: None,
     })
 }
 

@@ -1,5 +1,7 @@
 //! From pixels to a file's bytes: one file a format. The same pixels and options give the same bytes, every run.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod gif;
 mod jpg;
 mod png;
@@ -26,12 +28,9 @@ pub(crate) fn encode(
         OutputFormat::Webp => webp::encode(pixels, options, exif),
         OutputFormat::Tif => tif::encode(pixels, options),
         OutputFormat::Gif => gif::encode(pixels),
-        // A pyramid is written tile by tile, see `ptif`.
-        OutputFormat::Avif | OutputFormat::Ptif => {
-            let built_in = OutputFormat::built_in();
-            let message = format!("the output format {format} is not built in; built in are {built_in}");
-            Err(Error::new(ErrorKind::UnsupportedOutput, message))
-        }
+        #[cfg(feature = "avif")]
+        OutputFormat::Avif => avif::encode(pixels, options, exif),
+        other => Err(Error::new(ErrorKind::UnsupportedOutput, other.why_not_built_in())),
     }
 }
 

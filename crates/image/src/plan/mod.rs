@@ -21,6 +21,11 @@ pub(crate) use geometry::Rect;
 /// How one derivative is made of the stored pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
+    /// Width and height of the stored image, which the region is a part of: the header's, or a drawing's at the
+    /// derivative's own dots an inch.
+    pub full: (u32, u32),
+    /// How much larger that is than the header's, across and down.
+    enlarged: (f64, f64),
     /// The region, in the stored (not yet upright) image at full size.
     pub region: Rect,
     /// Where the place of the region depends on what is to be seen: `region` is of its smallest size and anywhere,
@@ -35,6 +40,9 @@ pub(crate) struct Plan {
     /// Width and height of the result.
     pub output: (u32, u32),
 }
+
+/// What a plan draws of the source: its region, and the size of the image that it is a region of.
+pub(crate) type Part = ((u32, u32), Rect);
 
 /// A region whose place is not known before the pixels are.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +65,8 @@ impl Plan {
             Rotation::Turn { .. } => header.orientation,
         };
         let upright = Turn::upright(orientation);
-        let (width, height) = geometry::swap_if(upright.swaps_sides(), (header.width, header.height));
+        let full = header.size_for(derivative.options.dpi);
+        let (width, height) = geometry::swap_if(upright.swaps_sides(), full);
         let resolve::Part { region, counts_as: (w, h), sizes } =
             resolve::region(&request.region, width, height)?;
         let (w, h) = resolve::size(&request.size, w, h)?;
@@ -69,8 +78,11 @@ impl Plan {
         };
         limits.check("the turned derivative", output.0, output.1)?;
         let smart = (!sizes.is_empty()).then_some(SmartCrop { upright, full: (width, height), sizes });
+        let larger = |full: u32, header: u32| f64::from(full) / f64::from(header);
         Ok(Plan {
-            region: region.stored(upright, (header.width, header.height)),
+            full,
+            enlarged: (larger(full.0, header.width), larger(full.1, header.height)),
+            region: region.stored(upright, full),
             smart,
             drawn: geometry::swap_if(upright.swaps_sides(), (w, h)),
             turn,
@@ -80,10 +92,29 @@ impl Plan {
     }
 
     /// Settles where a smart crop lies: a rectangle of the upright image.
-    pub(crate) fn place(&mut self, header: &Header, found: Rect) {
+    pub(crate) fn place(&mut self, found: Rect) {
         if let Some(smart) = self.smart.take() {
-            self.region = found.stored(smart.upright, (header.width, header.height));
+            self.region = found.stored(smart.upright, self.full);
         }
+    }
+
+    /// What is drawn of the source.
+    pub(crate) fn part(&self) -> Part {
+        (self.full, self.region)
+    }
+
+    /// The scale of decoded pixels, which is told of the header's size, told of this plan's.
+    pub(crate) fn scaled(&self, (across, down): (f64, f64)) -> (f64, f64) {
+        (across / self.enlarged.0, down / self.enlarged.1)
+    }
+
+    /// Width and height of all of the stored image if it were drawn as large as this plan draws its region.
+    fn whole(&self) -> (u32, u32) {
+        let side = |full: u32, drawn: u32, region: u32| {
+            let (full, drawn, region) = (u64::from(full), u64::from(drawn), u64::from(region.max(1)));
+            u32::try_from((full * drawn + region / 2) / region).unwrap_or(u32::MAX).max(1)
+        };
+        (side(self.full.0, self.drawn.0, self.region.w), side(self.full.1, self.drawn.1, self.region.h))
     }
 
     /// Whether the region is drawn pixel for pixel.
@@ -207,9 +238,11 @@ impl Plan {
 /// What the plans of a recipe together need of the decoder.
 pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) -> decode::Need {
     let least = Scales { luma: 1, colour: 1 };
-    let mut need = decode::Need { eighths: 1, luma_only: true, planes: Some(least), page: 1 };
+    let mut need = decode::Need { eighths: 1, luma_only: true, planes: Some(least), page: 1, whole: (1, 1) };
     for (plan, derivative) in plans {
         need.eighths = need.eighths.max(plan.eighths());
+        let whole = plan.whole();
+        need.whole = (need.whole.0.max(whole.0), need.whole.1.max(whole.1));
         // All of a recipe ask for the same one.
         need.page = derivative.options.page.unwrap_or(1);
         // WebP has half the resolution for colour too, unless it is lossless.
@@ -230,11 +263,6 @@ pub(crate) fn need<'a>(plans: impl Iterator<Item = (&'a Plan, &'a Derivative)>) 
 
 fn refuse_what_is_not_built_in(derivative: &Derivative) -> Result<(), Error> {
     use crate::error::ErrorKind::UnsupportedOutput;
-    let no = |message: String| Err(Error::new(UnsupportedOutput, message));
-    let request = &derivative.request;
-    if !request.format.is_built_in() {
-        let built_in = OutputFormat::built_in();
-        return no(format!("the output format {} is not built in; built in are {built_in}", request.format));
-    }
-    Ok(())
+    let format = derivative.request.format;
+    if format.is_built_in() { Ok(()) } else { Err(Error::new(UnsupportedOutput, format.why_not_built_in())) }
 }

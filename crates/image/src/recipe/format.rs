@@ -72,7 +72,10 @@ impl OutputFormat {
 
     /// Whether this build can write it.
     pub fn is_built_in(self) -> bool {
-        !matches!(self, OutputFormat::Avif)
+        match self {
+            OutputFormat::Avif => cfg!(feature = "avif"),
+            _ => true,
+        }
     }
 
     /// Whether it can hold transparency.
@@ -80,10 +83,12 @@ impl OutputFormat {
         !matches!(self, OutputFormat::Jpg)
     }
 
-    /// The formats this build can write, as messages list them.
-    pub(crate) fn built_in() -> String {
+    /// What is said of a format that this build cannot write.
+    pub(crate) fn why_not_built_in(self) -> String {
         let names: Vec<_> = Self::ALL.into_iter().filter(|f| f.is_built_in()).map(Self::as_str).collect();
-        names.join(", ")
+        let built_in = names.join(", ");
+        let hint = if self == OutputFormat::Avif { " (build with the feature avif)" } else { "" };
+        format!("the output format {self} is not built in{hint}; built in are {built_in}")
     }
 }
 

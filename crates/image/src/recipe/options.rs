@@ -8,8 +8,8 @@ use super::{GrayMethod, OutputFormat, RecipeError};
 /// How a derivative is encoded. All default to what suits the format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct EncoderOptions {
-    /// `q`: 1 to 100, for jpg (default 85), lossy webp (default 80) and a pyramid of either (85); from 90 up a JPEG
-    /// keeps full colour resolution.
+    /// `q`: 1 to 100, for jpg (default 85), lossy webp and avif (both 80) and a pyramid of JPEG or WebP tiles (85); from
+    /// 90 up a JPEG keeps full colour resolution.
     pub q: Option<u8>,
     /// `progressive`: a progressive JPEG. Default: no.
     pub progressive: bool,
@@ -19,14 +19,14 @@ pub struct EncoderOptions {
     /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Grey is then luma
     /// whatever the colour profile; without it, only of a JPEG that is sRGB. Default: no.
     pub lossless: bool,
-    /// `effort`: 0 (fast) to 10 (small), for jpg, png and webp. Default: what is fast at a fair size.
+    /// `effort`: 0 (fast) to 10 (small), for jpg, png, webp and avif. Default: what is fast at a fair size.
     pub effort: Option<u8>,
     /// `background`, for jpg and a pyramid of JPEG tiles: what shows through transparent pixels and in the corners of a turned image. Default:
     /// white. The other formats keep the transparency.
     pub background: Option<Background>,
     /// `gray`: how colour becomes grey, for the qualities gray and bitonal. Default: luma.
     pub gray: Option<GrayMethod>,
-    /// `metadata`, for jpg, png, webp and ptif: what of the source's metadata travels on, of which a pyramid takes the
+    /// `metadata`, for jpg, png, webp, avif and ptif: what of the source's metadata travels on, of which a pyramid takes the
     /// texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
     pub metadata: Metadata,
     /// `tile`: edge of a pyramid's tiles, 64 to 1024 pixels, a multiple of 16. Default: 512.
@@ -38,7 +38,8 @@ pub struct EncoderOptions {
     /// `page`: which page of a TIFF, or frame of a GIF or WebP, is drawn, counted from 1; the same for all derivatives
     /// of a recipe, which reads its source once. Default: the first.
     pub page: Option<u32>,
-    /// `dpi`: the resolution written into jpg, png, tif and ptif, in dots an inch. Default: none; of a pyramid 300.
+    /// `dpi`: the resolution written into jpg, png, tif and ptif, in dots an inch. Default: none; of a pyramid 300. A
+    /// drawing (SVG, PDF) is as large as it is at this resolution too; without it, at 96 (SVG) or 72 (PDF).
     pub dpi: Option<u16>,
 }
 
@@ -90,14 +91,14 @@ impl EncoderOptions {
 
     /// Refuses values out of range, and options that `format` has no use for: none is ever silently ignored.
     pub(super) fn check(&self, format: OutputFormat) -> Result<(), RecipeError> {
-        use OutputFormat::{Jpg, Png, Ptif, Tif, Webp};
+        use OutputFormat::{Avif, Jpg, Png, Ptif, Tif, Webp};
         let given: [(&str, bool, &[OutputFormat]); 10] = [
-            ("q", self.q.is_some(), &[Jpg, Webp, Ptif]),
+            ("q", self.q.is_some(), &[Jpg, Webp, Avif, Ptif]),
             ("progressive", self.progressive, &[Jpg]),
             ("lossless", self.lossless, &[Jpg, Webp]),
-            ("effort", self.effort.is_some(), &[Jpg, Png, Webp]),
+            ("effort", self.effort.is_some(), &[Jpg, Png, Webp, Avif]),
             ("background", self.background.is_some(), &[Jpg, Ptif]),
-            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Ptif]),
+            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Avif, Ptif]),
             ("tile", self.tile.is_some(), &[Ptif]),
             ("subifd", self.subifd, &[Ptif]),
             ("compression", self.compression.is_some(), &[Tif, Ptif]),
@@ -158,7 +159,7 @@ impl EncoderOptions {
 
 fn default_quality(format: OutputFormat) -> u8 {
     match format {
-        OutputFormat::Webp => 80,
+        OutputFormat::Webp | OutputFormat::Avif => 80,
         _ => 85,
     }
 }

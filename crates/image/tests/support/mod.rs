@@ -140,9 +140,126 @@ pub fn bmp(image: &Rgb) -> Vec<u8> {
     bytes
 }
 
+/// An AVIF by our own encoder, at its best.
+#[cfg(feature = "avif")]
+pub fn avif(image: &Rgb) -> Vec<u8> {
+    let recipe = Recipe::parse_json(r#"{"a": {"format": "avif", "q": 100, "effort": 0}}"#).unwrap();
+    only(&png(image), &recipe).bytes
+}
+
+/// A lossless JPEG 2000 of one of the two pictures that there are: no encoder is at hand, so these were written by
+/// libvips 8.14 (`vips jp2ksave picture.ppm picture-97.jp2 --lossless --tile-width 64 --tile-height 64`) from what
+/// [`picture`] draws.
+#[cfg(feature = "jpeg2000")]
+pub fn jp2(image: &Rgb) -> Vec<u8> {
+    match (image.width, image.height) {
+        (97, 61) => include_bytes!("../fixtures/picture-97.jp2").to_vec(),
+        (60, 44) => include_bytes!("../fixtures/picture-60.jp2").to_vec(),
+        other => panic!("there is no JPEG 2000 of {other:?}"),
+    }
+}
+
+/// The codestream in a JP2, which is its last box.
+#[cfg(feature = "jpeg2000")]
+pub fn codestream(jp2: &[u8]) -> Vec<u8> {
+    let at = jp2.windows(4).position(|window| window == [0xFF, 0x4F, 0xFF, 0x51]).unwrap();
+    jp2[at..].to_vec()
+}
+
+/// A drawing that is nothing but a PNG of the picture.
+#[cfg(feature = "svg")]
+pub fn svg(image: &Rgb) -> Vec<u8> {
+    let (width, height, data) = (image.width, image.height, base64(&png(image)));
+    format!(
+        "<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'>\
+         <image width='{width}' height='{height}' href='data:image/png;base64,{data}'/></svg>"
+    )
+    .into_bytes()
+}
+
+#[cfg(feature = "svg")]
+pub fn svgz(image: &Rgb) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&svg(image)).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let index = (word >> (18 - 6 * digit)) as usize & 63;
+            text.push(if digit <= chunk.len() { DIGITS[index].into() } else { '=' });
+        }
+    }
+    text
+}
+
+/// A PDF of one page that some operators draw, with one image, `/Im0`.
+#[cfg(feature = "pdf")]
+pub fn pdf_of(page: &str, operators: &str, image: &Rgb) -> Vec<u8> {
+    let (width, height) = (image.width, image.height);
+    let stream = |dictionary: &str, data: &[u8]| {
+        let length = data.len();
+        [format!("<<{dictionary}/Length {length}>>\nstream\n").as_bytes(), data, b"\nendstream"].concat()
+    };
+    let picture = format!(
+        "/Type/XObject/Subtype/Image/Width {width}/Height {height}/ColorSpace/DeviceRGB/BitsPerComponent 8"
+    );
+    let font = "/F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
+    let objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>".to_vec(),
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>".to_vec(),
+        format!(
+            "<</Type/Page/Parent 2 0 R{page}/Contents 4 0 R/Resources<</Font<<{font}>>/XObject<</Im0 5 0 R>>>>>>"
+        )
+        .into_bytes(),
+        stream("", operators.as_bytes()),
+        stream(&picture, &image.data),
+    ];
+    let mut bytes = b"%PDF-1.4\n".to_vec();
+    let mut table = String::from("0000000000 65535 f \n");
+    for (index, object) in objects.iter().enumerate() {
+        table.push_str(&format!("{:010} 00000 n \n", bytes.len()));
+        bytes.extend(format!("{} 0 obj\n", index + 1).bytes());
+        bytes.extend(object);
+        bytes.extend(b"\nendobj\n");
+    }
+    let (at, count) = (bytes.len(), objects.len() + 1);
+    bytes.extend(
+        format!("xref\n0 {count}\n{table}trailer\n<</Size {count}/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n")
+            .bytes(),
+    );
+    bytes
+}
+
+/// A page that is nothing but the picture.
+#[cfg(feature = "pdf")]
+pub fn pdf(image: &Rgb) -> Vec<u8> {
+    let (width, height) = (image.width, image.height);
+    let operators = format!("q {width} 0 0 {height} 0 0 cm /Im0 Do Q");
+    pdf_of(&format!("/MediaBox[0 0 {width} {height}]"), &operators, image)
+}
+
 /// Every decodable format, as a file of the same picture.
 pub fn every_format(image: &Rgb) -> Vec<(&'static str, Vec<u8>)> {
     vec![
+        #[cfg(feature = "avif")]
+        ("avif", avif(image)),
+        #[cfg(feature = "jpeg2000")]
+        ("jpeg 2000", jp2(image)),
+        #[cfg(feature = "jpeg2000")]
+        ("jpeg 2000 codestream", codestream(&jp2(image))),
+        #[cfg(feature = "svg")]
+        ("svg", svg(image)),
+        #[cfg(feature = "svg")]
+        ("svgz", svgz(image)),
+        #[cfg(feature = "pdf")]
+        ("pdf", pdf(image)),
         ("baseline jpeg", jpeg(image, r#""q": 92"#)),
         ("progressive jpeg", jpeg(image, r#""progressive": true"#)),
         ("png", png(image)),
@@ -193,6 +310,9 @@ pub fn rgb(source: &[u8], request: &str) -> Rgb {
     let data = match color {
         png::ColorType::Rgb => data,
         png::ColorType::Grayscale => data.iter().flat_map(|v| [*v; 3]).collect(),
+        // What alpha says is lost.
+        png::ColorType::GrayscaleAlpha => data.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect(),
+        png::ColorType::Rgba => data.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
         other => panic!("unexpected {other:?}"),
     };
     Rgb { width, height, data }

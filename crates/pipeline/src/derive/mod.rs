@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN, SourceFormat};
+use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -228,7 +228,7 @@ impl Deriver {
 
     fn is_isolated(&self, source: &[u8]) -> bool {
         let beginning = &source[..source.len().min(SNIFF_LEN)];
-        self.everywhere || imgmill_image::sniff(beginning).is_some_and(may_abort)
+        self.everywhere || imgmill_image::sniff(beginning).is_some_and(|format| format.may_abort())
     }
 
     /// Waits until there is memory for this much.
@@ -259,11 +259,6 @@ impl Deriver {
             }
         }
     }
-}
-
-/// Formats whose decoders can end the process that they run in.
-fn may_abort(format: SourceFormat) -> bool {
-    matches!(format, SourceFormat::Jpeg2000 | SourceFormat::Pdf | SourceFormat::Svg)
 }
 
 fn units(bytes: u64) -> u32 {

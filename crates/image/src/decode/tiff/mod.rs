@@ -35,6 +35,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         channels: u8::try_from(channels).unwrap_or(u8::MAX),
         bits: layout.bits,
         jpeg: None,
+        vector: None,
     })
 }
 

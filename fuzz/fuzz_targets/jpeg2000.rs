@@ -1,0 +1,7 @@
+//! JPEG 2000 bytes through probing and deriving.
+#![no_main]
+
+use imgmill_fuzz::derives;
+use imgmill_image::SourceFormat;
+
+libfuzzer_sys::fuzz_target!(|source: &[u8]| -> libfuzzer_sys::Corpus { derives(SourceFormat::Jpeg2000, source) });
