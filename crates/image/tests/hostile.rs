@@ -248,7 +248,8 @@ fn nothing_is_made_past_the_deadline() {
     }
 }
 
-/// Each of these takes seconds in a debug build where nothing stops it.
+/// Each of these takes seconds in a debug build where nothing stops it. (The scans that are there too often are found
+/// to be damaged, but later than this.)
 #[test]
 fn the_deadline_is_seen_within_long_steps() {
     let large = jpeg(&picture(3000, 2000), r#""progressive": true"#);
@@ -267,7 +268,7 @@ fn the_deadline_is_seen_within_long_steps() {
     ];
     for (name, source, request) in cases {
         let started = Instant::now();
-        let within = limits.within(Duration::from_millis(100));
+        let within = limits.within(Duration::from_millis(2));
         let error = derive(source, &recipe(request), &mut Vec::new(), &within).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
         assert!(started.elapsed() < Duration::from_secs(5), "{name} took {:?}", started.elapsed());

@@ -216,7 +216,8 @@ fn an_image_past_the_memory_budget_is_refused_by_name() {
 fn too_many_failures_of_one_kind_stop_the_run() {
     let place = Place::new();
     let mut rows = Vec::new();
-    for number in 0..200 {
+    // More rows than may be under way when the breaker trips, 1,024.
+    for number in 0..2000 {
         let name = format!("{number}.jpg");
         let bytes = if number < 30 { jpeg(number) } else { b"GIF89a and nothing more".to_vec() };
         fs::write(place.path(&name), bytes).unwrap();
@@ -227,11 +228,12 @@ fn too_many_failures_of_one_kind_stop_the_run() {
     assert!(ran.stderr.contains("stopped: 31 of the last 61 rows failed in derive with"), "{}", ran.stderr);
     assert_eq!(place.stored().len(), 30);
     assert_eq!(place.output().len(), 31, "what was done is told");
-    assert!(place.failed().len() >= 31 && place.failed().len() < 100, "{}", place.failed().len());
+    assert!((31..1200).contains(&place.failed().len()), "{}", place.failed().len());
     // Mended, the same command goes on.
     for number in 30..200 {
         fs::write(place.path(&format!("{number}.jpg")), jpeg(number)).unwrap();
     }
+    place.list(&rows[..200]);
     let ran = place.run(&["--max-failure-rate", "50%"]).expect(0);
     assert!(ran.stderr.contains("170 made, 30 already stored"), "{}", ran.stderr);
 }
