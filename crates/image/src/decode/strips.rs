@@ -3,7 +3,7 @@
 
 use super::jpeg;
 use super::png::InOrder;
-use crate::color::ToSrgb;
+use crate::color::{Space, ToSrgb};
 use crate::error::Error;
 use crate::header::Header;
 use crate::jpeg::{Colour, Strips as JpegStrips};
@@ -37,7 +37,7 @@ pub(crate) fn strips<'a>(
     luma_only: bool,
     limits: &Limits,
 ) -> Result<Option<Strips<'a>>, Error> {
-    let (channels, profile, kind) = match header.format {
+    let (channels, space, kind) = match header.format {
         SourceFormat::Jpeg if is_sure(header) => {
             let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, luma_only)? else {
                 return Ok(None);
@@ -45,16 +45,16 @@ pub(crate) fn strips<'a>(
             let channels = if colour == Colour::Luma { Channels::Gray } else { Channels::Rgb };
             let size = (header.width, header.height);
             let strips = JpegStrips::open(source, size, colour, limits)?;
-            (channels, profile, Kind::Jpeg(strips))
+            (channels, profile.map(|profile| Space::Icc(profile.into())), Kind::Jpeg(strips))
         }
         // What a cut one has is known only when all of it was read.
         SourceFormat::Png if !limits.accepts_truncated() => {
             let Some(png) = InOrder::open(source, header, limits)? else { return Ok(None) };
-            (png.channels, png.profile(), Kind::Png(Box::new(png)))
+            (png.channels, png.space(), Kind::Png(Box::new(png)))
         }
         _ => return Ok(None),
     };
-    let to_srgb = profile.and_then(|profile| ToSrgb::of(channels, &profile));
+    let to_srgb = space.and_then(|space| ToSrgb::of(channels, &space));
     Ok(Some(Strips { width: header.width, left: header.height, channels, to_srgb, kind }))
 }
 
