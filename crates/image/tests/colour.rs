@@ -84,6 +84,9 @@ fn a_png_is_what_its_strongest_chunk_says() {
     assert_near(told(color, &[(b"cHRM", &places), (b"gAMA", &GAMMA_2_2)]), adobe);
     assert_near(told(color, &[(b"cHRM", &places), (b"gAMA", &GAMMA_2_2), (b"sRGB", &[0])]), color);
     assert_near(told(color, &[(b"cICP", &DISPLAY_P3), (b"sRGB", &[0])]), p3);
+    // What stands beside an sRGB chunk for readers that do not know it.
+    let srgb = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000].map(u32::to_be_bytes).concat();
+    assert_eq!(told([40, 20, 10], &[(b"cHRM", &srgb), (b"gAMA", &GAMMA_2_2)]), [40, 20, 10]);
     // Neither alone says enough.
     assert_eq!(told(color, &[(b"gAMA", &100_000u32.to_be_bytes())]), color);
     assert_eq!(told(color, &[(b"cHRM", &places)]), color);

@@ -38,8 +38,18 @@ impl Space<'_> {
     }
 }
 
-/// `None` of places that no colours have: a white or primaries that are none, or that span no triangle.
+/// White, red, green and blue of sRGB (IEC 61966-2-1).
+const SRGB_PLACES: [(f32, f32); 4] = [(0.3127, 0.3290), (0.64, 0.33), (0.30, 0.60), (0.15, 0.06)];
+const SRGB_GAMMA: f32 = 1.0 / 2.2;
+
+/// `None` of places that no colours have (a white or primaries that are none, or that span no triangle), and of sRGB's
+/// with 2.2, which is how sRGB is told to readers that do not know its name (PNG third edition, 11.3.2.5).
 fn measured(white: (f32, f32), [red, green, blue]: [(f32, f32); 3], gamma: f32) -> Option<ColorProfile> {
+    let near = |a: f32, b: f32| (a - b).abs() < 1e-3;
+    let mut places = [white, red, green, blue].into_iter().zip(SRGB_PLACES);
+    if places.all(|(a, b)| near(a.0, b.0) && near(a.1, b.1)) && near(gamma, SRGB_GAMMA) {
+        return None;
+    }
     let (to_red, to_blue) = ((red.0 - green.0, red.1 - green.1), (blue.0 - green.0, blue.1 - green.1));
     let doubled_area = (to_red.0 * to_blue.1 - to_red.1 * to_blue.0).abs();
     if !(0.1..=10.0).contains(&gamma) || doubled_area < 0.01 {
