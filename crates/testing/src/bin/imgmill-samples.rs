@@ -1,7 +1,7 @@
 //! The sample images as a program: `serve` puts the named set on a loopback web server and writes a list
 //! of its URLs (what `make run` works through), `write` fills a directory with JPEGs (what `make bench`
 //! measures on), `kinds` writes one picture in every way (what `make conformance` compares and `make fuzz`
-//! begins with).
+//! begins with), `wall` writes one JPEG of any size without holding it in memory (what `make test-large` is about).
 
 use std::error::Error;
 use std::fs;
@@ -17,7 +17,8 @@ use imgmill_testing::samples::{self, JpegOptions, encode};
 const USAGE: &str = "\
 usage: imgmill-samples serve --list FILE [--port PORT]
        imgmill-samples write DIR --count N --width W --height H [--seed S]
-       imgmill-samples kinds DIR --width W --height H [--seed S]";
+       imgmill-samples kinds DIR --width W --height H [--seed S]
+       imgmill-samples wall FILE --width W --height H [--seed S]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +56,14 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
             for (name, file) in samples::kinds(options.number("seed", Some(1))?, width, height) {
                 fs::write(Path::new(directory).join(name), file)?;
             }
+            Ok(())
+        }
+        Some((command, rest)) if command == "wall" => {
+            let (file, rest) = rest.split_first().ok_or(USAGE)?;
+            let options = Options::parse(rest, &["width", "height", "seed"])?;
+            let (width, height) = (options.number("width", None)?, options.number("height", None)?);
+            let to = fs::File::create(file).map_err(|error| format!("{file}: {error}"))?;
+            samples::wall_jpeg(options.number("seed", Some(1))?, width, height, io::BufWriter::new(to))?;
             Ok(())
         }
         _ => Err(USAGE.into()),

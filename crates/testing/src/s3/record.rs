@@ -15,6 +15,8 @@ pub struct S3Request {
     pub method: String,
     /// `/bucket/key`, as sent.
     pub path: String,
+    /// What followed the path behind `?`, as sent.
+    pub query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// The status of the answer; nothing while there is none, or where it was lost.

@@ -239,6 +239,7 @@ fn describe(request: &hyper::Request<Incoming>) -> S3Request {
         operation: None,
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
         headers: request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         status: None,
     }

@@ -8,12 +8,14 @@ mod kinds;
 mod landscape;
 mod noise;
 mod set;
+mod wall;
 
 pub use encode::{JpegOptions, Subsampling};
 pub use exif::Orientation;
 pub use kinds::kinds;
 pub use landscape::photo;
 pub use set::{BadSample, Sample, bad_samples, sample_set};
+pub use wall::wall_jpeg;
 
 /// A picture in memory: 8-bit RGB, row by row from the top left, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
