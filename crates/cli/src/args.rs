@@ -58,6 +58,15 @@ pub enum Command {
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = TILE_EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),
+    /// go-iiif's tools, with their own flags: `imgmill iiif tile-seed -help`.
+    #[command(disable_help_flag = true)]
+    Iiif {
+        /// Which: tile-seed.
+        tool: String,
+        /// Its flags and sources, in Go's style.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -99,9 +108,9 @@ pub struct RunArguments {
 
 #[derive(Debug, Args)]
 pub struct TileArguments {
-    /// Image files.
+    /// Images: files, and URLs of http, https, s3, gs and az.
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
-    pub sources: Vec<PathBuf>,
+    pub sources: Vec<String>,
     /// The folder that tiles go into, each image's under its own name.
     #[arg(long, short, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
@@ -126,6 +135,9 @@ pub struct TileArguments {
     /// Pixels of one source, width × height.
     #[arg(long, value_name = "COUNT", default_value = "1G", value_parser = count)]
     pub max_pixels: u64,
+    /// Bytes of one source.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    pub max_bytes: u64,
     /// Threads that tiles are made on. Default: the number of cores.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod exit;
+mod goflags;
 mod logging;
 mod progress;
 mod settings;
@@ -23,11 +24,17 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == DERIVE_PROCESS) {
         return imgmill_pipeline::derive::isolated::process::serve();
     }
+    // A link to this program can be one of go-iiif's tools.
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    if let Some(tool) = words.next().as_deref().and_then(commands::iiif::tool_of) {
+        return commands::iiif::run(tool, words.collect()).into();
+    }
     // Prints help, versions and usage errors by itself, and ends with 2 for the latter.
     let arguments = Arguments::parse();
     let code = match arguments.command {
         Command::Run(run) => commands::run::run(*run),
         Command::Tile(tile) => commands::tile::run(&tile),
+        Command::Iiif { tool, words } => commands::iiif::run(&tool, words),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man => commands::documents::man(),
     };

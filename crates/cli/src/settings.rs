@@ -166,18 +166,23 @@ fn objects(
         Some(text) => Some(text.parse().map_err(|error| format!("--sse: {error}"))?),
         None => None,
     };
+    Ok(ObjectOptions { encryption, ..read_objects(limits, environment) })
+}
+
+/// How buckets are reached that are only read.
+pub fn read_objects(limits: &Limits, environment: &Environment) -> ObjectOptions {
     let role = environment.get("AWS_ROLE_ARN").or_else(|| environment.get("AWS_ROLE_URN"));
     // With a web identity token the chain itself assumes that role; doing it twice would fail.
     let role = role.filter(|_| environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none());
-    Ok(ObjectOptions {
+    ObjectOptions {
         region: environment.get("AWS_REGION").or_else(|| environment.get("AWS_DEFAULT_REGION")),
         endpoint: environment.get("AWS_ENDPOINT_URL_S3").or_else(|| environment.get("AWS_ENDPOINT_URL")),
         role_arn: role,
-        encryption,
+        encryption: None,
         retries: limits.retries,
         read_only: false,
         connect_timeout: limits.connect_timeout,
-    })
+    }
 }
 
 fn put(arguments: &StoreArguments) -> Result<PutSettings, String> {

@@ -5,7 +5,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use imgmill_image::{Derivative, FileRendition, Limits, Recipe, Rendition, Sink, derive, memory_need, probe};
+use imgmill_image::{
+    Coming, Derivative, Limits, Output, Recipe, Rendition, Sink, Written, derive, memory_need, probe,
+};
 
 struct Folder(PathBuf);
 
@@ -22,14 +24,14 @@ impl Sink for Folder {
         std::fs::write(path, rendition.bytes)
     }
 
-    fn file(&mut self) -> std::io::Result<Option<std::fs::File>> {
-        let path = self.0.join("unfinished");
-        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map(Some)
+    fn open(&mut self, _: &Coming) -> std::io::Result<Option<Box<dyn Output>>> {
+        Ok(Some(Box::new(std::fs::File::create(self.0.join("unfinished"))?)))
     }
 
-    fn put_file(&mut self, rendition: FileRendition) -> std::io::Result<()> {
-        let path = self.0.join(format!("{}.{}", rendition.label, rendition.format.extension()));
-        eprintln!("{}: {}×{}, {} bytes", path.display(), rendition.width, rendition.height, rendition.length);
+    fn put_written(&mut self, written: Written) -> std::io::Result<()> {
+        let Coming { label, format, width, height, .. } = written.coming;
+        let path = self.0.join(format!("{label}.{}", format.extension()));
+        eprintln!("{}: {width}×{height}, {} bytes", path.display(), written.length);
         std::fs::rename(self.0.join("unfinished"), path)
     }
 }

@@ -1,15 +1,18 @@
 //! The whole flow on one screen: header, limits, plans, one decode, each derivative drawn, encoded and handed on.
 //! Before that come those that need no decoded pixels: what is copied, and pyramids of sources read in order.
 
+mod notes;
+mod planar;
 mod rows;
 
-use crate::decode::{self, Decoded, Need};
+use crate::decode::{self, Decoded, Need, Scratch};
+use crate::encode::ptif;
 use crate::error::{Error, ErrorKind, shielded};
 use crate::finished::{Finished, InOrder, Target};
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::ops::{self, resize::Area};
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Depth, Pixels};
 use crate::plan::{self, Lossless, Part, Plan};
 use crate::planes::{Chroma, Planes};
 use crate::probe::probe_page;
@@ -28,6 +31,8 @@ pub struct Derived {
     /// The source ended before its image did, which [`OnTruncated::Accept`](crate::OnTruncated::Accept) let pass: what
     /// was missing is grey or transparent in every derivative.
     pub truncated: bool,
+    /// What somebody may not expect of the renditions, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Makes every derivative of a recipe from one source and gives each to the sink, in the recipe's order.
@@ -58,14 +63,16 @@ pub fn derive(
     let works = plan_all(&header, recipe, limits)?;
     let mut finished = InOrder::new(sink, works.len());
 
-    let (mut drawing, mut truncated) = (Vec::new(), false);
+    let (mut drawing, mut truncated, mut notes) = (Vec::new(), false, Vec::new());
     for work in works {
         let lossless = work.plan.lossless(&header, work.derivative);
         let early = match lossless {
             Some(lossless) => work.copy(source, &header, lossless, limits)?,
             None if work.streams(&header) => {
-                let target = finished.target()?;
-                shielded(ErrorKind::Corrupt, || work.stream(source, &header, limits, target))
+                let target = finished.target(work.derivative, work.plan.output)?;
+                let scratch = &mut || finished.scratch();
+                let notes = &mut notes;
+                shielded(ErrorKind::Corrupt, || work.stream(source, &header, scratch, limits, target, notes))
                     .map_err(|e| e.in_derivative(&work.derivative.label))?
             }
             None => None,
@@ -94,7 +101,8 @@ pub fn derive(
             let exif = exif.as_deref();
             let rendition = match work.derivative.request.format {
                 OutputFormat::Ptif => {
-                    let target = finished.target()?;
+                    let target = finished.target(work.derivative, work.plan.output)?;
+                    notes.extend(work.notes(canvas.has_alpha(), false, false, &header));
                     shielded(ErrorKind::Encode, || work.pyramid(&mut canvas, later, exif, limits, target))
                 }
                 _ => shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif, limits)),
@@ -103,7 +111,7 @@ pub fn derive(
             finished.put(work.index, rendition)?;
         }
     }
-    Ok(Derived { header, truncated })
+    Ok(Derived { header, truncated, notes })
 }
 
 /// One derivative to make: which of the recipe's, and how.
@@ -135,7 +143,7 @@ fn place_smart_crops(drawing: &mut [Work<'_>], decoded: &Decoded) -> Result<(), 
 
 impl Work<'_> {
     fn streams(&self, header: &Header) -> bool {
-        self.derivative.request.format == OutputFormat::Ptif && self.plan.keeps_order(header, self.derivative)
+        self.derivative.request.format == OutputFormat::Ptif && self.plan.keeps_rows(header, self.derivative)
     }
 
     /// The rendition, and whether the source ended before its image did.
@@ -154,9 +162,7 @@ impl Work<'_> {
             (_, Rotation::Turn { .. }) => ((header.width, header.height), header.orientation),
         };
         let exif = metadata::block(source, header, self.derivative.options.metadata, orientation)?;
-        let (turn, exif) = (self.plan.turn, exif.as_deref());
-        let optimised = self.derivative.options.optimises_huffman_tables();
-        let copied = lossless::copy(source, header, lossless, turn, exif, optimised, limits)?;
+        let copied = lossless::copy(source, header, lossless, self.plan.turn, exif.as_deref(), limits)?;
         Ok(copied.map(|copied| (self.rendition(width, height, copied.bytes), copied.truncated)))
     }
 
@@ -166,20 +172,39 @@ impl Work<'_> {
         &self,
         source: &[u8],
         header: &Header,
+        scratch: Scratch<'_>,
         limits: &Limits,
         mut target: Target,
+        notes: &mut Vec<String>,
     ) -> Result<Option<(Finished, bool)>, Error> {
         let Self { plan, derivative, .. } = self;
-        let Some(mut rows) = Rows::in_order(self, source, header, limits)? else { return Ok(None) };
         let exif = metadata::block(source, header, derivative.options.metadata, exif::UPRIGHT)?;
-        let (options, channels) = (&derivative.options, rows.channels());
-        encode::ptif::write(plan.output, channels, options, exif.as_deref(), limits, &mut target, |push| {
-            while let Some(strip) = rows.next(limits)? {
-                push(&strip.data)?;
-            }
-            Ok(())
-        })?;
-        Ok(Some((target.into_rendition(derivative, plan.output), rows.truncated())))
+        if let Some(truncated) = planar::write(self, source, header, exif.as_deref(), limits, &mut target)? {
+            return Ok(Some((target.into_rendition(), truncated)));
+        }
+        let Some(mut rows) = Rows::in_order(self, source, header, scratch, limits)? else { return Ok(None) };
+        let is_deep = rows.depth() == Depth::Sixteen;
+        notes.extend(self.notes(rows.had_alpha(), rows.has_own_colours(), is_deep, header));
+        let samples = ptif::Samples {
+            channels: rows.channels(),
+            depth: rows.depth(),
+            profile: rows.profile().map(<[u8]>::to_vec),
+        };
+        ptif::write(
+            plan.output,
+            samples,
+            &derivative.options,
+            exif.as_deref(),
+            limits,
+            &mut target,
+            |push| {
+                while let Some(some) = rows.next(limits)? {
+                    push(&some)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(Some((target.into_rendition(), rows.truncated())))
     }
 
     /// A pyramid of decoded pixels.
@@ -193,7 +218,7 @@ impl Work<'_> {
     ) -> Result<Finished, Error> {
         let pixels = self.finished_pixels(canvas, later, limits)?;
         encode::ptif::write_pixels(&pixels, &self.derivative.options, exif, limits, &mut target)?;
-        Ok(target.into_rendition(self.derivative, (pixels.width, pixels.height)))
+        Ok(target.into_rendition())
     }
 
     fn render(
@@ -353,6 +378,14 @@ impl Canvas {
         let (w, h) = self.decoded.size();
         let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
         matches!(self.decoded, Picture::Pixels(_)) && plan.drawn == (w, h) && self.area(plan) == whole
+    }
+
+    /// Whether what was decoded can be transparent.
+    fn has_alpha(&self) -> bool {
+        match &self.decoded {
+            Picture::Pixels(pixels) => pixels.channels.with_alpha() == pixels.channels,
+            Picture::Planes(_) => false,
+        }
     }
 
     /// Where a plan's region lies in what was decoded.

@@ -5,47 +5,46 @@ use std::io;
 
 use crate::error::{Error, ErrorKind};
 use crate::recipe::Derivative;
-use crate::sink::{FileRendition, Output, Rendition, Sink};
+use crate::sink::{Coming, Output, Rendition, Sink, Written};
 
-/// A rendition, in memory or in a file.
+/// A rendition, in memory or written to what the sink gave for it.
 pub(crate) enum Finished {
     Bytes(Rendition),
-    File(FileRendition),
+    Written(Written),
 }
 
-/// Where a rendition of unknown length is written: a file, if the sink gave one.
+/// Where a rendition of unknown length is written: memory, unless the sink gave something better.
 pub(crate) enum Target {
-    Bytes(Vec<u8>),
-    File { file: File, length: u64 },
+    Bytes(Coming, Vec<u8>),
+    Given(Written),
 }
 
 impl Output for Target {
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Target::Bytes(all) => all.add(bytes),
-            Target::File { file, length } => {
-                *length += bytes.len() as u64;
-                file.add(bytes)
+            Target::Bytes(_, all) => all.add(bytes),
+            Target::Given(written) => {
+                written.length += bytes.len() as u64;
+                written.output.add(bytes)
             }
         }
     }
 
     fn begin_with(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Target::Bytes(all) => all.begin_with(bytes),
-            Target::File { file, .. } => file.begin_with(bytes),
+            Target::Bytes(_, all) => all.begin_with(bytes),
+            Target::Given(written) => written.output.begin_with(bytes),
         }
     }
 }
 
 impl Target {
-    pub(crate) fn into_rendition(self, derivative: &Derivative, (width, height): (u32, u32)) -> Finished {
-        let (label, format) = (derivative.label.clone(), derivative.request.format);
+    pub(crate) fn into_rendition(self) -> Finished {
         match self {
-            Target::Bytes(bytes) => Finished::Bytes(Rendition { label, format, width, height, bytes }),
-            Target::File { file, length } => {
-                Finished::File(FileRendition { label, format, width, height, file, length })
+            Target::Bytes(Coming { label, format, width, height, .. }, bytes) => {
+                Finished::Bytes(Rendition { label, format, width, height, bytes })
             }
+            Target::Given(written) => Finished::Written(written),
         }
     }
 }
@@ -63,16 +62,28 @@ impl<'a> InOrder<'a> {
         Self { sink, waiting: (0..count).map(|_| None).collect(), next: 0 }
     }
 
-    /// Where a rendition that may be large is to be written.
-    pub(crate) fn target(&mut self) -> Result<Target, Error> {
-        match self.sink.file() {
-            Ok(Some(file)) => Ok(Target::File { file, length: 0 }),
-            Ok(None) => Ok(Target::Bytes(Vec::new())),
+    /// Where a rendition of this size that may be large is to be written.
+    pub(crate) fn target(&mut self, of: &Derivative, (width, height): (u32, u32)) -> Result<Target, Error> {
+        let coming = Coming {
+            label: of.label.clone(),
+            format: of.request.format,
+            width,
+            height,
+            most: at_most(width, height, of.options.bits == Some(16)),
+        };
+        match self.sink.open(&coming) {
+            Ok(Some(output)) => Ok(Target::Given(Written { coming, output, length: 0 })),
+            Ok(None) => Ok(Target::Bytes(coming, Vec::new())),
             Err(e) => {
-                let message = format!("no file could be made for a large rendition: {e}");
+                let message = format!("a large rendition could not be begun: {e}");
                 Err(Error::new(ErrorKind::Sink, message).caused_by(e))
             }
         }
+    }
+
+    /// A file for what is not worth memory.
+    pub(crate) fn scratch(&mut self) -> io::Result<Option<File>> {
+        self.sink.scratch()
     }
 
     pub(crate) fn put(&mut self, index: usize, finished: Finished) -> Result<(), Error> {
@@ -80,11 +91,11 @@ impl<'a> InOrder<'a> {
         while let Some(finished) = self.waiting.get_mut(self.next).and_then(Option::take) {
             let label = match &finished {
                 Finished::Bytes(rendition) => rendition.label.clone(),
-                Finished::File(rendition) => rendition.label.clone(),
+                Finished::Written(written) => written.coming.label.clone(),
             };
             let taken = match finished {
                 Finished::Bytes(rendition) => self.sink.put(rendition),
-                Finished::File(rendition) => self.sink.put_file(rendition),
+                Finished::Written(written) => self.sink.put_written(written),
             };
             taken.map_err(|e| {
                 let message = format!("the rendition “{label}” could not be handed on: {e}");
@@ -94,4 +105,11 @@ impl<'a> InOrder<'a> {
         }
         Ok(())
     }
+}
+
+/// Bytes of four samples a pixel, again a third of that for smaller levels, and as much once more for tiles that are
+/// only filled in part.
+fn at_most(width: u32, height: u32, wide: bool) -> u64 {
+    let tile = |side: u32| u64::from(side).next_multiple_of(1024);
+    tile(width) * tile(height) * if wide { 8 } else { 4 } * 3 / 2
 }

@@ -18,6 +18,9 @@ pub struct Header {
     pub channels: u8,
     /// Bits a sample as stored.
     pub bits: u8,
+    /// Its rows can be read from top to bottom, or are laid aside in a file where they come otherwise, so that memory
+    /// need not hold them all.
+    pub(crate) in_order: bool,
     /// What only a JPEG's header tells.
     pub(crate) jpeg: Option<JpegTraits>,
     /// What only a drawing has.
@@ -70,7 +73,17 @@ impl VectorTraits {
     #[cfg(any(feature = "svg", feature = "pdf"))]
     pub(crate) fn header(self, format: SourceFormat, channels: u8) -> Header {
         let (width, height) = self.size_at(self.dpi);
-        Header { format, width, height, orientation: 1, channels, bits: 8, jpeg: None, vector: Some(self) }
+        Header {
+            format,
+            width,
+            height,
+            orientation: 1,
+            channels,
+            bits: 8,
+            in_order: false,
+            jpeg: None,
+            vector: Some(self),
+        }
     }
 
     /// Width and height in pixels at a number of dots an inch, rounded to the nearest, at least 1.

@@ -56,18 +56,19 @@ mod tiles;
 mod xml;
 
 pub use derive::{Derived, derive};
+pub use encode::ptif::Shape as PyramidShape;
 pub use error::{Error, ErrorKind};
 pub use header::Header;
 pub use limits::{Limits, OnTruncated};
 pub use memory::memory_need;
 pub use probe::{probe, probe_page};
 pub use recipe::{
-    Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Metadata,
+    Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Icc, Metadata,
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
 };
-pub use sink::{FileRendition, Output, Rendition, Sink};
+pub use sink::{Coming, Output, Rendition, Sink, Written};
 pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
 pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};
 
 /// Changes whenever the same source and request would give other bytes than before.
-pub const ENCODER_VERSION: u32 = 2;
+pub const ENCODER_VERSION: u32 = 3;

@@ -32,10 +32,11 @@ pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
     let streams = |(plan, derivative): &(Plan, &Derivative)| {
         derivative.request.format == OutputFormat::Ptif
             && decode::can_stream(header)
-            && plan.keeps_order(header, derivative)
+            && plan.keeps_rows(header, derivative)
     };
     let (streamed, drawn): (Vec<_>, Vec<_>) = others.into_iter().partition(streams);
     let streaming = streamed.iter().map(|(plan, derivative)| band_bytes(plan, derivative)).max().unwrap_or(0);
+    let streaming = if streamed.is_empty() { 0 } else { streaming + strip_bytes(header) };
 
     let copying = copied.iter().filter_map(|(plan, derivative)| plan.lossless(header, derivative));
     let copying = copying.map(|lossless| copy_bytes(header, lossless)).max().unwrap_or(0);
@@ -48,7 +49,20 @@ pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
 /// The bands of a pyramid: one being filled and one in flight at full size, and less than as much of all other levels.
 fn band_bytes(plan: &Plan, derivative: &Derivative) -> u64 {
     let rows = derivative.options.tile.unwrap_or(ptif::TILE).min(plan.output.1.next_multiple_of(16));
-    u64::from(plan.output.0) * u64::from(rows) * 3 * 4
+    let deep = if derivative.options.bits == Some(16) { 2 } else { 1 };
+    u64::from(plan.output.0) * u64::from(rows) * 3 * 4 * deep
+}
+
+/// What a decoder holds beside the rows that it gives: of a progressive JPEG all coefficients, of a TIFF strips and tiles
+/// of a height that headers do not tell.
+fn strip_bytes(header: &Header) -> u64 {
+    const ROWS: u64 = 512;
+    let row = u64::from(header.width) * u64::from(header.channels) * u64::from(header.bits).div_ceil(8);
+    match &header.jpeg {
+        Some(jpeg) if jpeg.progressive => jpeg.coefficient_bytes,
+        None if header.format == SourceFormat::Tiff => row * ROWS * 2,
+        _ => 0,
+    }
 }
 
 /// All coefficients, and those of the turned image beside them.

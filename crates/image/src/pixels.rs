@@ -35,6 +35,24 @@ impl Channels {
     }
 }
 
+/// How many bits a sample has. Where it is 16, its two bytes lie with the lower one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Depth {
+    #[default]
+    Eight,
+    Sixteen,
+}
+
+impl Depth {
+    /// Bytes in a sample.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Depth::Eight => 1,
+            Depth::Sixteen => 2,
+        }
+    }
+}
+
 /// An image in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pixels {

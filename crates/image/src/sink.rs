@@ -1,5 +1,6 @@
 //! Where renditions go as they are made.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -20,10 +21,10 @@ pub struct Rendition {
     pub bytes: Vec<u8>,
 }
 
-/// A derivative that was encoded into a file the sink gave: one that may be too large for memory.
-#[derive(Debug)]
-pub struct FileRendition {
-    /// The label of the derivative that it was made for.
+/// A rendition that is about to be made and may be too large for memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// The label of the derivative that it is made for.
     pub label: String,
     /// What it is encoded as.
     pub format: OutputFormat,
@@ -31,8 +32,16 @@ pub struct FileRendition {
     pub width: u32,
     /// Height in pixels, as stored.
     pub height: u32,
-    /// The file, from its start to its end; where its cursor stands says nothing.
-    pub file: File,
+    /// About the most bytes that it can come to.
+    pub most: u64,
+}
+
+/// A rendition that was written to what the sink gave for it.
+pub struct Written {
+    /// What was said of it before.
+    pub coming: Coming,
+    /// What it was written to.
+    pub output: Box<dyn Output>,
     /// Its length in bytes.
     pub length: u64,
 }
@@ -46,25 +55,30 @@ pub trait Sink {
     /// [`ErrorKind::Sink`](crate::ErrorKind::Sink) with it as the cause.
     fn put(&mut self, rendition: Rendition) -> io::Result<()>;
 
-    /// An empty file to write a large rendition to, which then goes to [`put_file`](Self::put_file); none, unless a
-    /// sink says otherwise, and all are made in memory. It is the caller's to remove.
+    /// Something to write a large rendition to as it is made, which then goes to [`put_written`](Self::put_written), or
+    /// is dropped if it cannot be made; none, unless a sink says otherwise, and all are made in memory.
     ///
     /// # Errors
     /// Whatever keeps it from being made, as for [`put`](Self::put).
-    fn file(&mut self) -> io::Result<Option<File>> {
+    fn open(&mut self, _coming: &Coming) -> io::Result<Option<Box<dyn Output>>> {
         Ok(None)
     }
 
-    /// Takes a rendition that was written to a file which [`file`](Self::file) gave.
+    /// An empty file for rows that cannot be used in the order they come in, which is forgotten when it is closed; none,
+    /// unless a sink says otherwise, and they are held in memory.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being made, as for [`put`](Self::put).
+    fn scratch(&mut self) -> io::Result<Option<File>> {
+        Ok(None)
+    }
+
+    /// Takes a rendition that was written to what [`open`](Self::open) gave.
     ///
     /// # Errors
     /// As for [`put`](Self::put).
-    fn put_file(&mut self, rendition: FileRendition) -> io::Result<()> {
-        let FileRendition { label, format, width, height, mut file, length } = rendition;
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.seek(SeekFrom::Start(0))?;
-        io::Read::read_to_end(&mut file, &mut bytes)?;
-        self.put(Rendition { label, format, width, height, bytes })
+    fn put_written(&mut self, _written: Written) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -75,8 +89,8 @@ impl Sink for Vec<Rendition> {
     }
 }
 
-/// Where a file is written whose first bytes are known last.
-pub trait Output {
+/// Where a file is written whose first bytes are known last. A sink gets its own back by `Box<dyn Any>::downcast`.
+pub trait Output: Any {
     /// Adds to the end.
     ///
     /// # Errors

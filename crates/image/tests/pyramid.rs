@@ -6,7 +6,7 @@ mod support;
 use std::io::Cursor;
 use std::num::NonZeroUsize;
 
-use imgmill_image::{ErrorKind, Limits, OnTruncated, Recipe, Rendition, derive};
+use imgmill_image::{Coming, ErrorKind, Limits, OnTruncated, Output, Recipe, Rendition, derive};
 use proptest::prelude::*;
 use support::*;
 use tiff::decoder::{Decoder, DecodingResult};
@@ -116,6 +116,8 @@ fn grey_and_transparency_are_kept_where_the_packing_can() {
     let alpha: Vec<u8> =
         (0..70 * 90).flat_map(|n| [200, 100, 50, if n % 2 == 0 { 255 } else { 0 }]).collect();
     let alpha = png_of(70, 90, png::ColorType::Rgba, png::BitDepth::Eight, &alpha, |_| {});
+    let webp = made(&gray, r#", "tile": 64, "compression": "webp""#);
+    assert!(rgb(&webp, "full/max/0/default.png").data.iter().all(|v| v.abs_diff(99) <= 2));
     for compression in LOSSLESS_FOR_RUNS {
         let options = format!(r#", "tile": 64, "compression": "{compression}""#);
         let found = levels(&made(&gray, &options));
@@ -169,6 +171,113 @@ fn the_bytes_do_not_depend_on_the_threads() {
         };
         let one = with(1);
         assert!([2, 3, 8].into_iter().all(|threads| with(threads) == one));
+    }
+}
+
+/// 16-bit samples, high bytes first, with a different low byte in each.
+fn deep(width: u32, height: u32, samples: u32) -> Vec<u8> {
+    (0..width * height * samples)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) as u16 ^ (n * 40) as u16).to_be_bytes())
+        .collect()
+}
+
+#[test]
+fn sixteen_bits_are_kept_where_that_is_asked_for() {
+    for (color, samples) in
+        [(png::ColorType::Grayscale, 1), (png::ColorType::Rgb, 3), (png::ColorType::Rgba, 4)]
+    {
+        let data = deep(150, 90, samples);
+        let source = png_of(150, 90, color, png::BitDepth::Sixteen, &data, |_| {});
+        let expected: Vec<u16> = data.as_chunks::<2>().0.iter().map(|b| u16::from_be_bytes(*b)).collect();
+        for packing in ["deflate", "lzw", "zstd", "none"] {
+            let bytes = made(&source, &format!(r#", "tile": 64, "bits": 16, "compression": "{packing}""#));
+            let mut reader = Decoder::new(Cursor::new(bytes.as_slice())).unwrap();
+            let DecodingResult::U16(found) = reader.read_image().unwrap() else { panic!("not in 16 bits") };
+            assert!(found == expected, "{samples} samples, {packing}");
+            reader.next_image().unwrap();
+            let DecodingResult::U16(half) = reader.read_image().unwrap() else { panic!("not in 16 bits") };
+            let at = |x: usize, y: usize| u32::from(expected[(y * 150 + x) * samples as usize]);
+            if samples != 4 {
+                let mean = (at(2, 4) + at(3, 4) + at(2, 5) + at(3, 5) + 2) / 4;
+                assert!(u32::from(half[(2 * 75 + 1) * samples as usize]).abs_diff(mean) <= 1);
+            }
+        }
+        let eight = levels(&made(&source, r#", "tile": 64"#));
+        assert_eq!(eight[0].data[0], (f64::from(expected[0]) / 257.0).round() as u8);
+    }
+    // A TIFF of 16 bits gives the same as the PNG of the same samples.
+    let data = deep(150, 90, 3);
+    let png = png_of(150, 90, png::ColorType::Rgb, png::BitDepth::Sixteen, &data, |_| {});
+    let pyramid = made(&png, r#", "tile": 64, "bits": 16"#);
+    assert!(made(&pyramid, r#", "tile": 64, "bits": 16"#) == pyramid, "a pyramid of a pyramid");
+    for refused in
+        [r#", "bits": 16, "compression": "jpeg""#, r#", "bits": 16, "size": "!50,50""#, r#", "bits": 12"#]
+    {
+        assert!(
+            Recipe::parse_json(&format!(r#"{{"p": {{"format": "ptif"{refused}}}}}"#)).is_err(),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn own_colours_are_kept_with_their_profile() {
+    let profile = moxcms::ColorProfile::new_adobe_rgb().encode().unwrap();
+    let image = picture(200, 130);
+    let mut source = Vec::new();
+    let mut info = png::Info::with_size(image.width, image.height);
+    (info.color_type, info.bit_depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
+    info.icc_profile = Some(profile.clone().into());
+    let encoder = png::Encoder::with_info(&mut source, info).unwrap();
+    encoder.write_header().unwrap().write_image_data(&image.data).unwrap();
+    let kept = made(&source, r#", "tile": 64, "icc": "keep""#);
+    assert!(levels(&kept)[0].data == image.data);
+    let mut reader = Decoder::new(Cursor::new(kept.as_slice())).unwrap();
+    loop {
+        let found = reader.get_tag_u8_vec(Tag::IccProfile).unwrap();
+        assert!(found == profile, "every level has the profile");
+        if !reader.more_images() {
+            break;
+        }
+        reader.next_image().unwrap();
+    }
+    let converted = made(&source, r#", "tile": 64"#);
+    assert!(levels(&converted)[0].data != image.data);
+    let mut reader = Decoder::new(Cursor::new(converted.as_slice())).unwrap();
+    assert!(reader.find_tag(Tag::IccProfile).unwrap().is_none());
+    // The same of a JPEG, whose planes are packed as they are.
+    let icc = [b"ICC_PROFILE\0\x01\x01", profile.as_slice()].concat();
+    let source = with_segment(&jpeg(&image, ""), 0xE2, &icc);
+    let kept = made(&source, r#", "tile": 64, "icc": "keep", "compression": "jpeg""#);
+    let mut reader = Decoder::new(Cursor::new(kept.as_slice())).unwrap();
+    assert!(reader.get_tag_u8_vec(Tag::IccProfile).unwrap() == profile);
+}
+
+#[test]
+fn what_a_pyramid_does_not_keep_is_said() {
+    let data: Vec<u8> = (0..100 * 80 * 4).map(|n| (n % 256) as u8).collect();
+    let source = png_of(100, 80, png::ColorType::Rgba, png::BitDepth::Eight, &data, |_| {});
+    let notes = |options: &str| {
+        derive(&source, &pyramid(options), &mut Vec::new(), &Limits::default()).unwrap().notes
+    };
+    assert!(notes(r#", "compression": "jpeg""#)[0].contains("transparency"));
+    assert!(notes("").is_empty());
+}
+
+#[test]
+fn rows_that_come_in_another_order_make_the_same_pyramid() {
+    let image = picture(301, 203);
+    let upright = made(&png(&image), r#", "tile": 64"#);
+    let interlaced = interlaced_png(&image);
+    assert!(made(&interlaced, r#", "tile": 64"#) == upright);
+    // A pyramid is a TIFF of tiles; as a source its first page is read a row of them at a time.
+    assert!(made(&upright, r#", "tile": 64"#) == upright);
+    for orientation in 1..=8 {
+        let turned = with_segment(&jpeg(&image, ""), 0xE1, &exif(orientation));
+        let at_once = rgb(&turned, "full/max/0/default.png");
+        let found = levels(&made(&turned, r#", "tile": 64"#));
+        assert_eq!((found[0].width, found[0].height), (at_once.width, at_once.height));
+        assert!(found[0].data == at_once.data, "orientation {orientation}");
     }
 }
 
@@ -242,8 +351,9 @@ impl imgmill_image::Sink for Full {
         panic!("nothing was made");
     }
 
-    fn file(&mut self) -> std::io::Result<Option<std::fs::File>> {
-        Ok(self.0.take())
+    fn open(&mut self, coming: &Coming) -> std::io::Result<Option<Box<dyn Output>>> {
+        assert_eq!((coming.label.as_str(), coming.width, coming.height), ("p", 800, 800));
+        Ok(self.0.take().map(|file| Box::new(file) as Box<dyn Output>))
     }
 }
 

@@ -8,7 +8,8 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use imgmill_image::{
-    EncoderOptions, ErrorKind, Layout, Limits, OutputFormat, TileSettings, TileSink, Tiled, probe, tile,
+    EncoderOptions, ErrorKind, Layout, Limits, OutputFormat, Quality, TileSettings, TileSink, Tiled, probe,
+    tile,
 };
 use serde_json::Value;
 use support::*;
@@ -30,6 +31,8 @@ fn settings(layout: Layout, format: OutputFormat) -> TileSettings {
         tile: 64,
         format,
         options: EncoderOptions::default(),
+        factors: None,
+        quality: Quality::Default,
         id: "https://example.org/page".into(),
         name: "page".into(),
     }

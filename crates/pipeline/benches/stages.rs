@@ -74,7 +74,7 @@ fn store(bench: &mut Criterion) {
     group.bench_function("an object and its pointer", |b| {
         b.to_async(&runtime).iter(async || {
             let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            store.create(&format!("{number}.jpg"), bytes.clone(), "image/jpeg").await.unwrap();
+            store.create(&format!("{number}.jpg"), bytes.clone(), &"image/jpeg".into()).await.unwrap();
             let pointer = Pointer::new("u", Default::default(), String::new(), 1, (1, 1));
             store.set_pointer(&format!("http://h/{number}"), &pointer).await.unwrap();
         });

@@ -259,9 +259,12 @@ impl std::error::Error for Error {
 impl From<imgmill_image::Error> for Error {
     fn from(error: imgmill_image::Error) -> Self {
         use imgmill_image::ErrorKind as Image;
-        let disk_full = std::error::Error::source(&error)
-            .and_then(|cause| cause.downcast_ref::<std::io::Error>())
-            .is_some_and(is_disk_full);
+        let io = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        // A store that took the rendition while it was made has an error of its own to tell.
+        if let Some(own) = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<Error>()) {
+            return Error::new(own.stage, own.kind, own.chain()).transient(own.transient);
+        }
+        let disk_full = io.is_some_and(is_disk_full);
         let kind = match error.kind() {
             Image::Sink if disk_full => Kind::DiskFull,
             Image::Sink => Kind::Io,

@@ -114,12 +114,12 @@ impl Batch {
         let stages = Stages {
             fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
             delegates,
-            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?
-                .spooling_to(settings.work_dir.clone()),
+            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?,
             store,
             keys: settings.keys.clone(),
             freshness: settings.freshness,
             keeper: settings.keep.then(|| Arc::new(Keeper::new(settings.work_dir.clone()))),
+            spool_dir: settings.work_dir.clone(),
             dry_run: settings.dry_run,
         };
         Ok(Batch { settings, list, stages, address })

@@ -1,14 +1,16 @@
-//! Static tiles: image files in, a folder of tiles each, which any web server serves to a zooming viewer.
+//! Static tiles: images in, a folder of tiles each, which any web server serves to a zooming viewer.
 //!
 //! A set of tiles is made beside its name and gets it when whole, so that a viewer never meets half of one.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use imgmill_image::{Layout, Limits, TileSettings, TileSink, Tiled};
 use imgmill_pipeline::error::is_disk_full;
+use imgmill_pipeline::fetch::{Fetched, Fetcher};
 use imgmill_pipeline::{Error, Kind, Stage};
+use tokio_util::sync::CancellationToken;
 
 /// Everything that decides what is made of each image.
 #[derive(Debug, Clone)]
@@ -25,6 +27,15 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+/// An image and the name that its set of tiles goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// A path, or a URL: http, https, file, s3, gs, az.
+    pub source: String,
+    /// Parts separated by `/`, a folder each but the last.
+    pub name: String,
+}
+
 /// What became of an image.
 #[derive(Debug)]
 pub enum Outcome {
@@ -34,48 +45,83 @@ pub enum Outcome {
     Present(PathBuf),
 }
 
-/// The name of an image's set of tiles: its file's, without the extension.
-///
-/// # Errors
-/// When it has none that can stand in a URL's path as one part.
-pub fn name(source: &Path) -> Result<String, String> {
-    let name = source.file_stem().and_then(|stem| stem.to_str());
-    match name {
-        Some(name) if !name.starts_with('.') => Ok(name.to_owned()),
-        _ => Err(format!("{} has no name that its tiles could go by", source.display())),
+impl Wanted {
+    /// An image whose tiles go by its file's name, without the extension.
+    ///
+    /// # Errors
+    /// When it has none that can stand in a URL's path as one part.
+    pub fn by_its_name(source: &str) -> Result<Wanted, String> {
+        let path = match source.split_once("://") {
+            Some((_, address)) => {
+                let path = address.split(['?', '#']).next().unwrap_or_default();
+                let encoded = path.split_once('/').map_or("", |(_, path)| path);
+                percent_encoding::percent_decode_str(encoded).decode_utf8_lossy().into_owned()
+            }
+            None => source.to_owned(),
+        };
+        match Path::new(&path).file_stem().and_then(|stem| stem.to_str()) {
+            Some(name) if !name.starts_with('.') => {
+                Ok(Wanted { source: source.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(format!("{source} has no name that its tiles could go by")),
+        }
+    }
+
+    /// The name, if it stays below the output folder and its parts are no hidden files.
+    fn checked_name(&self) -> Result<&str, Error> {
+        let parts = Path::new(&self.name).components();
+        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(part) if !part.as_encoded_bytes().starts_with(b"."));
+        if self.name.is_empty() || !parts.into_iter().all(is_plain) {
+            let message =
+                format!("tiles cannot go by the name {:?}: it has to lie below the output folder", self.name);
+            return Err(Error::new(Stage::Source, Kind::InvalidUrl, message));
+        }
+        Ok(&self.name)
     }
 }
 
-/// Makes the tiles of one image file.
+/// Makes the tiles of one image.
 ///
 /// # Errors
 /// What the image is or cannot give, and what the disk refuses. Nothing is left of the set then.
-pub fn make(source: &Path, settings: &Settings) -> Result<Outcome, Error> {
-    let name = name(source).map_err(|why| Error::new(Stage::Fetch, Kind::InvalidUrl, why))?;
+pub async fn make(wanted: &Wanted, fetcher: &Fetcher, settings: &Settings) -> Result<Outcome, Error> {
+    let name = wanted.checked_name()?.to_owned();
     let places = Places::of(&settings.output, &name, settings.tiles.layout);
     if places.are_taken() && !settings.refresh {
         return Ok(Outcome::Present(places.main()));
     }
-    let bytes = fs::read(source).map_err(|error| {
-        let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
-        Error::new(Stage::Fetch, kind, format!("{} cannot be read", source.display())).caused_by(error)
-    })?;
+    let fetched = fetcher.fetch(&wanted.source, None, &CancellationToken::new()).await?;
+    let Fetched::New(body, _) = fetched.fetched else {
+        let message = "the origin says unchanged, though it was not asked";
+        return Err(Error::new(Stage::Fetch, Kind::HttpStatus, message));
+    };
+    let settings = settings.clone();
+    let making = tokio::task::spawn_blocking(move || make_of(&body, &name, places, &settings));
+    making.await.map_err(|join| {
+        let message = "the image engine failed; please report this image as a defect";
+        Error::new(Stage::Derive, Kind::Internal, message).caused_by(join)
+    })?
+}
+
+fn make_of(source: &[u8], name: &str, places: Places, settings: &Settings) -> Result<Outcome, Error> {
     let failed = |error: io::Error| not_stored(&settings.output, error);
     fs::create_dir_all(&settings.output).map_err(failed)?;
     let unfinished =
         tempfile::Builder::new().prefix(".part-").tempdir_in(&settings.output).map_err(failed)?;
-    let id = format!("{}/{}", settings.base.trim_end_matches('/'), percent_encoded(&name));
-    let tiles = TileSettings { id, name, ..settings.tiles.clone() };
+    let id = format!("{}/{}", settings.base.trim_end_matches('/'), percent_encoded(name));
+    let tiles = TileSettings { id, name: name.to_owned(), ..settings.tiles.clone() };
     let folder = Folder(unfinished.path().to_owned());
-    let tiled = imgmill_image::tile(&bytes, &tiles, &folder, &settings.limits)?;
+    let tiled = imgmill_image::tile(source, &tiles, &folder, &settings.limits)?;
     places.take_over(unfinished).map_err(failed)?;
     Ok(Outcome::Made(places.main(), tiled))
 }
 
-/// Unreserved characters stand for themselves (RFC 3986 § 2.3).
+/// Unreserved characters stand for themselves (RFC 3986 § 2.3), and so do the slashes between parts.
 fn percent_encoded(name: &str) -> String {
     let encoded = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     };
     name.bytes().map(encoded).collect()
@@ -103,6 +149,10 @@ impl TileSink for Folder {
             }
             written => written,
         }
+    }
+
+    fn scratch(&self) -> io::Result<Option<fs::File>> {
+        tempfile::tempfile_in(&self.0).map(Some)
     }
 }
 
@@ -135,10 +185,13 @@ impl Places {
     fn take_over(&self, unfinished: tempfile::TempDir) -> io::Result<()> {
         open_to_all(unfinished.path())?;
         let old = tempfile::Builder::new().prefix(".old-").tempdir_in(&self.output)?;
-        for (from, name) in &self.names {
+        for (number, (from, name)) in self.names.iter().enumerate() {
             let to = self.output.join(name);
+            if let Some(folder) = to.parent() {
+                fs::create_dir_all(folder)?;
+            }
             if to.exists() {
-                fs::rename(&to, old.path().join(name))?;
+                fs::rename(&to, old.path().join(number.to_string()))?;
             }
             fs::rename(unfinished.path().join(from), to)?;
         }

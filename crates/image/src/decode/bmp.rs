@@ -21,6 +21,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: decoder.color_type().channel_count(),
         bits: 8,
+        in_order: false,
         jpeg: None,
         vector: None,
     })

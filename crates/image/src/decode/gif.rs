@@ -36,6 +36,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: 4,
         bits: 8,
+        in_order: false,
         jpeg: None,
         vector: None,
     })

@@ -19,6 +19,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: frame.orientation,
         channels: u8::try_from(frame.sampling.len()).unwrap_or(u8::MAX),
         bits: frame.bits,
+        in_order: frame.model != Model::Unknown,
         jpeg: Some(JpegTraits {
             progressive: frame.progressive,
             luma_stands_alone: frame.luma_stands_alone(),
@@ -41,21 +42,31 @@ pub(crate) fn check_scans(source: &[u8], header: &Header, limits: &Limits) -> Re
     Ok(())
 }
 
-/// What a JPEG in plain grey or colour is decoded to, and the profile to convert from.
+/// What a JPEG is decoded to, and the profile to convert from.
 pub(super) struct Plain {
     pub colour: Colour,
     pub profile: Option<Vec<u8>>,
 }
 
-/// Whether a JPEG is plain grey or colour; `None` for inks and what is not known.
+/// What a JPEG is decoded to; `None` for what is not known.
 pub(super) fn plain(source: &[u8], luma_only: bool) -> Result<Option<Plain>, Error> {
     let frame = jpeg::walk(source)?;
+    let profile = frame.icc_profile();
     Ok(match frame.model {
-        Model::Gray => Some(Plain { colour: Colour::Luma, profile: None }),
-        Model::YCbCr if luma_only => Some(Plain { colour: Colour::Luma, profile: None }),
-        Model::YCbCr | Model::Rgb => Some(Plain { colour: Colour::Rgb, profile: frame.icc_profile() }),
-        Model::Cmyk | Model::Ycck | Model::Unknown => None,
+        Model::Gray => Some(Plain { colour: Colour::Luma, profile }),
+        // Y is the grey of sRGB only.
+        Model::YCbCr if luma_only && is_srgb(&frame) => Some(Plain { colour: Colour::Luma, profile: None }),
+        Model::YCbCr | Model::Rgb => Some(Plain { colour: Colour::Rgb, profile }),
+        Model::Cmyk | Model::Ycck => Some(Plain { colour: Colour::Cmyk, profile }),
+        Model::Unknown => None,
     })
+}
+
+/// The profile of a JPEG of Y, Cb and Cr, if it has one, and whether its colours are sRGB's either way; `None` of any
+/// other JPEG.
+pub(crate) fn ycbcr_profile(source: &[u8]) -> Option<(Option<Vec<u8>>, bool)> {
+    let frame = jpeg::walk(source).ok().filter(|frame| frame.model == Model::YCbCr)?;
+    Some((frame.icc_profile(), is_srgb(&frame)))
 }
 
 pub(super) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits) -> Result<Decoded, Error> {

@@ -22,6 +22,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: image.color_space().num_channels().saturating_add(image.has_alpha().into()),
         bits: image.original_bit_depth(),
+        in_order: false,
         jpeg: None,
         vector: None,
     })

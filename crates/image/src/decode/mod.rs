@@ -14,6 +14,7 @@ mod jpeg2000;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod png;
+mod sheet;
 mod strips;
 #[cfg(feature = "svg")]
 mod svg;
@@ -24,8 +25,9 @@ mod webp;
 
 use std::borrow::Cow;
 
-pub(crate) use jpeg::check_scans;
-pub(crate) use strips::{Strips, is_sure as can_stream, strips};
+pub(crate) use jpeg::{check_scans, ycbcr_profile};
+pub(crate) use sheet::{Scratch, Sheet};
+pub(crate) use strips::{Strip, Strips, Wish, can_stream, strips};
 pub(crate) use vector::Canvas;
 
 use crate::error::Error;

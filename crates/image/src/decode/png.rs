@@ -2,14 +2,12 @@
 
 use std::io::Cursor;
 
-use png::{
-    BitDepth, ColorType, DecodingError, Info, InterlaceInfo, ScaledFloat, Transformations,
-    splat_interlaced_row,
-};
+use png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Transformations, splat_interlaced_row};
 
 use super::Decoded;
+use super::sheet::{Scratch, Sheet};
 use super::timed::Timed;
-use crate::color::{self, Space};
+use crate::color;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
 use crate::header::Header;
@@ -37,6 +35,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: info.exif_metadata.as_deref().and_then(exif::orientation).unwrap_or(exif::UPRIGHT),
         channels,
         bits: (info.bit_depth as u8).max(8),
+        in_order: !reader.info().is_animated(),
         jpeg: None,
         vector: None,
     })
@@ -69,8 +68,8 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
         data[missing..].fill(GREY);
     }
     let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
-    if let Some(space) = space(reader.info()) {
-        color::space_to_srgb(&mut pixels, &space);
+    if let Some(profile) = profile(reader.info()) {
+        color::to_srgb(&mut pixels, &profile);
     }
     Ok(Decoded { truncated, ..Decoded::full(pixels) })
 }
@@ -109,40 +108,158 @@ pub(super) struct InOrder<'a> {
     reader: Reader<'a>,
     pub channels: Channels,
     depth: BitDepth,
+    wide: bool,
+    /// All rows of an interlaced image, and how many of them were taken.
+    sheet: Option<(Sheet, usize)>,
+    accepts_truncated: bool,
+    rows: usize,
+    ended_early: bool,
+    width: usize,
 }
 
 impl<'a> InOrder<'a> {
-    /// Starts to read; `None` of an interlaced image, whose rows come in turns, and of an animation.
-    pub(super) fn open(source: &'a [u8], header: &Header, limits: &Limits) -> Result<Option<Self>, Error> {
+    /// Starts to read, with `wide` in 16 bits where it has them; `None` of an animation. The rows of an interlaced image
+    /// are read at once and laid aside.
+    pub(super) fn open(
+        source: &'a [u8],
+        header: &Header,
+        wide: bool,
+        scratch: Scratch<'_>,
+        limits: &Limits,
+    ) -> Result<Option<Self>, Error> {
         let row = header.width as usize * usize::from(header.channels) * usize::from(header.bits / 8);
         let reader = open_within(source, CHUNK_BYTES + 4 * row, limits)?;
-        if reader.info().interlaced || reader.info().is_animated() {
+        if reader.info().is_animated() {
             return Ok(None);
         }
         let (color, depth) = reader.output_color_type();
-        Ok(Some(Self { reader, channels: channels(color)?, depth }))
+        let mut opened = Self {
+            reader,
+            channels: channels(color)?,
+            depth,
+            wide: wide && depth == BitDepth::Sixteen,
+            sheet: None,
+            accepts_truncated: limits.accepts_truncated(),
+            rows: 0,
+            ended_early: false,
+            width: header.width as usize,
+        };
+        if opened.reader.info().interlaced {
+            if opened.accepts_truncated {
+                // What a cut one has is a matter of all its passes.
+                return Ok(None);
+            }
+            opened.lay_aside((header.width, header.height), scratch, limits)?;
+        }
+        Ok(Some(opened))
     }
 
-    /// The colours to convert from.
-    pub(super) fn space(&self) -> Option<Space<'static>> {
-        space(self.reader.info())
+    /// Whether samples have 16 bits.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
     }
 
-    /// Adds the next row to `data`, in 8 bits.
-    pub(super) fn append_row(&mut self, data: &mut Vec<u8>) -> Result<(), Error> {
-        let row = self.reader.next_row().map_err(error)?;
-        let row = row.ok_or_else(|| Error::truncated("the PNG ends before its image does"))?;
-        match self.depth {
-            BitDepth::Sixteen => data.extend(to_8_bits(row.data())),
-            _ => data.extend_from_slice(row.data()),
+    /// The file ended before its image did, and that is accepted.
+    pub(super) fn ended_early(&self) -> bool {
+        self.ended_early
+    }
+
+    /// The profile to convert from.
+    pub(super) fn profile(&self) -> Option<Vec<u8>> {
+        profile(self.reader.info())
+    }
+
+    /// Bytes of a pixel as the reader gives it.
+    fn stored_pixel(&self) -> usize {
+        self.channels.count() * if self.depth == BitDepth::Sixteen { 2 } else { 1 }
+    }
+
+    /// Puts the rows of all passes where they belong.
+    fn lay_aside(&mut self, size: (u32, u32), scratch: Scratch<'_>, limits: &Limits) -> Result<(), Error> {
+        /// Where the pixels of each pass begin and how far they are apart, across and down (PNG § 8.2).
+        const PASSES: [[usize; 4]; 7] = [
+            [0, 8, 0, 8],
+            [4, 8, 0, 8],
+            [0, 4, 4, 8],
+            [2, 4, 0, 4],
+            [0, 2, 2, 4],
+            [1, 2, 0, 2],
+            [0, 1, 1, 2],
+        ];
+        let pixel = self.stored_pixel();
+        let mut sheet = Sheet::blank(size, pixel, scratch)?;
+        let mut whole = vec![0; size.0 as usize * pixel];
+        for [left, across, top, down] in PASSES {
+            if left >= size.0 as usize {
+                continue;
+            }
+            for number in (top..size.1 as usize).step_by(down) {
+                limits.check_time()?;
+                let row = self.reader.next_interlaced_row().map_err(error)?.ok_or_else(cut)?;
+                sheet.read(number, &mut whole)?;
+                let places = whole.chunks_exact_mut(pixel).skip(left).step_by(across);
+                for (to, from) in places.zip(row.data().chunks_exact(pixel)) {
+                    to.copy_from_slice(from);
+                }
+                sheet.write(number, &whole)?;
+            }
+        }
+        self.sheet = Some((sheet, 0));
+        Ok(())
+    }
+
+    /// Adds the next rows to `data`, in 8 bits or in 16 with the lower byte first.
+    pub(super) fn append(&mut self, rows: u32, data: &mut Vec<u8>) -> Result<(), Error> {
+        let mut laid_aside = vec![0; self.width * self.stored_pixel()];
+        for _ in 0..rows {
+            let row = match &mut self.sheet {
+                Some((sheet, taken)) => {
+                    sheet.read(*taken, &mut laid_aside)?;
+                    *taken += 1;
+                    Ok(&laid_aside[..])
+                }
+                None if self.ended_early => Err(cut()),
+                None => match self.reader.next_row() {
+                    Ok(Some(row)) => Ok(row.data()),
+                    Ok(None) => Err(cut()),
+                    Err(e) => Err(error(e)),
+                },
+            };
+            match row {
+                Ok(row) => match self.depth {
+                    BitDepth::Sixteen if self.wide => {
+                        data.extend(row.as_chunks::<2>().0.iter().flat_map(|[high, low]| [*low, *high]));
+                    }
+                    BitDepth::Sixteen => data.extend(to_8_bits(row)),
+                    _ => data.extend_from_slice(row),
+                },
+                Err(e) if e.kind() == ErrorKind::Truncated && self.accepts_truncated && self.rows > 0 => {
+                    self.ended_early = true;
+                    let missing = if self.channels.with_alpha() == self.channels { 0 } else { GREY };
+                    let bytes = self.width * self.channels.count() * if self.wide { 2 } else { 1 };
+                    data.resize(data.len() + bytes, missing);
+                }
+                Err(e) => return Err(e),
+            }
+            self.rows += 1;
         }
         Ok(())
     }
 
     /// Reads on to IEND, so that a file cut after its last pixel is noticed too.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        self.reader.finish().map_err(error)
+        match self.reader.finish().map_err(error) {
+            Err(e) if e.kind() == ErrorKind::Truncated && self.accepts_truncated => {
+                self.ended_early = true;
+                Ok(())
+            }
+            finished => finished,
+        }
     }
+}
+
+fn cut() -> Error {
+    Error::truncated("the PNG ends before its image does")
 }
 
 fn channels(color: ColorType) -> Result<Channels, Error> {
@@ -169,31 +286,12 @@ fn open_within<'a>(source: &'a [u8], bytes: usize, limits: &Limits) -> Result<Re
     decoder.read_info().map_err(error)
 }
 
-/// The colours to convert from, by the chunk that counts where there are several: cICP, iCCP, sRGB, cHRM with gAMA
-/// (PNG third edition, 4.3 and 12.1). A gAMA that stands alone changes nothing, as in libvips and Pillow: writers put
-/// down whatever their display had, and what people know is the picture without it.
-fn space(info: &Info<'_>) -> Option<Space<'static>> {
-    if let Some(points) = &info.coding_independent_code_points
-        && points.matrix_coefficients == 0
-        && points.is_video_full_range_image
-    {
-        return Some(Space::Cicp { primaries: points.color_primaries, transfer: points.transfer_function });
-    }
-    if let Some(profile) = &info.icc_profile {
-        return Some(Space::Icc(profile.to_vec().into()));
-    }
+/// The profile to convert from. An sRGB chunk says that there is nothing to convert.
+fn profile(info: &Info<'_>) -> Option<Vec<u8>> {
     if info.srgb.is_some() {
         return None;
     }
-    let (places, gamma) = (info.chrm_chunk?, info.gama_chunk?);
-    let at = |(x, y): (ScaledFloat, ScaledFloat)| (x.into_value(), y.into_value());
-    Some(Space::Measured {
-        white: at(places.white),
-        red: at(places.red),
-        green: at(places.green),
-        blue: at(places.blue),
-        gamma: gamma.into_value(),
-    })
+    info.icc_profile.as_ref().map(|profile| profile.to_vec())
 }
 
 /// Big-endian 16-bit samples to 8 bits, rounded to the nearest.

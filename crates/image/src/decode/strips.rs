@@ -1,66 +1,162 @@
-//! Sources that can be read from top to bottom, some rows at a time, so that memory does not grow with their height:
-//! baseline JPEG in grey or colour, and PNG without interlacing. The pixels are those that decoding at once gives.
+//! Sources that are read from top to bottom, some rows at a time, so that memory does not grow with their height: JPEG,
+//! PNG and TIFF. The pixels are those that decoding at once gives.
+//!
+//! An interlaced PNG's rows come in turns: they are laid aside in a scratch file first. Of a progressive JPEG all
+//! coefficients are held, which is libjpeg's way, but no pixels beside them.
 
-use super::jpeg;
-use super::png::InOrder;
-use crate::color::{Space, ToSrgb};
+use super::png;
+use super::sheet::Scratch;
+use super::{jpeg, tiff};
+use crate::color::{InkToSrgb, ToSrgb};
 use crate::error::Error;
 use crate::header::Header;
 use crate::jpeg::{Colour, Strips as JpegStrips};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Depth, Pixels};
+use crate::recipe::{EncoderOptions, Icc};
 use crate::sniff::SourceFormat;
 
-/// Rows of a source, in sRGB as stored, not yet oriented.
+/// How rows are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    /// Nothing but luma is needed, where that stands alone.
+    pub luma_only: bool,
+    /// Which page, counted from 1.
+    pub page: u32,
+    /// Samples as they are stored, with their profile, instead of sRGB.
+    pub own_colours: bool,
+    /// 16 bits a sample, where there are more than 8.
+    pub wide: bool,
+}
+
+impl Wish {
+    pub(crate) fn of(options: &EncoderOptions, luma_only: bool) -> Self {
+        Self {
+            luma_only,
+            page: options.page.unwrap_or(1),
+            own_colours: options.icc == Icc::Keep,
+            wide: options.bits == Some(16),
+        }
+    }
+}
+
+/// Rows of a source as stored, not yet oriented.
 pub(crate) struct Strips<'a> {
     width: u32,
     left: u32,
     channels: Channels,
+    depth: Depth,
     to_srgb: Option<ToSrgb>,
+    /// Whose colours the samples are, where that is not sRGB.
+    profile: Option<Vec<u8>>,
     kind: Kind<'a>,
 }
 
 enum Kind<'a> {
     Jpeg(JpegStrips<'a>),
-    Png(Box<InOrder<'a>>),
+    JpegInk(JpegStrips<'a>, InkToSrgb),
+    Png(Box<png::InOrder<'a>>),
+    Tiff { rows: Box<tiff::InOrder<'a>>, limits: Limits, ahead: Vec<u8> },
 }
 
-/// Whether a source with this header can be read in strips, where the header alone tells.
-pub(crate) fn is_sure(header: &Header) -> bool {
-    header.channels != 4 && header.jpeg.as_ref().is_some_and(|jpeg| !jpeg.progressive)
+/// Whether a source with this header is read in strips.
+pub(crate) fn can_stream(header: &Header) -> bool {
+    header.in_order
 }
 
 /// The source's rows; `None` where it cannot be read in order.
 pub(crate) fn strips<'a>(
     source: &'a [u8],
     header: &Header,
-    luma_only: bool,
+    wish: Wish,
+    scratch: Scratch<'_>,
     limits: &Limits,
 ) -> Result<Option<Strips<'a>>, Error> {
-    let (channels, space, kind) = match header.format {
-        SourceFormat::Jpeg if is_sure(header) => {
-            let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, luma_only)? else {
+    let wide = wish.wide && header.bits > 8;
+    let deep = |is_wide: bool| if is_wide { Depth::Sixteen } else { Depth::Eight };
+    let (channels, depth, profile, kind) = match header.format {
+        SourceFormat::Jpeg => match open_jpeg(source, header, wish.luma_only, limits)? {
+            Some((channels, profile, kind)) => (channels, Depth::Eight, profile, kind),
+            None => return Ok(None),
+        },
+        SourceFormat::Png => {
+            let Some(png) = png::InOrder::open(source, header, wide, scratch, limits)? else {
                 return Ok(None);
             };
-            let channels = if colour == Colour::Luma { Channels::Gray } else { Channels::Rgb };
-            let size = (header.width, header.height);
-            let strips = JpegStrips::open(source, size, colour, limits)?;
-            (channels, profile.map(|profile| Space::Icc(profile.into())), Kind::Jpeg(strips))
+            (png.channels, deep(png.is_wide()), png.profile(), Kind::Png(Box::new(png)))
         }
-        // What a cut one has is known only when all of it was read.
-        SourceFormat::Png if !limits.accepts_truncated() => {
-            let Some(png) = InOrder::open(source, header, limits)? else { return Ok(None) };
-            (png.channels, png.space(), Kind::Png(Box::new(png)))
+        SourceFormat::Tiff => {
+            let tiff = tiff::InOrder::open(source, wish.page, wide)?;
+            let depth = deep(wide && tiff.can_be_wide());
+            let profile = tiff.profile().map(<[u8]>::to_vec);
+            let channels = tiff.channels();
+            let rows = Box::new(tiff);
+            (channels, depth, profile, Kind::Tiff { rows, limits: *limits, ahead: Vec::new() })
         }
         _ => return Ok(None),
     };
-    let to_srgb = space.and_then(|space| ToSrgb::of(channels, &space));
-    Ok(Some(Strips { width: header.width, left: header.height, channels, to_srgb, kind }))
+    let to_srgb = profile
+        .as_deref()
+        .filter(|_| !wish.own_colours)
+        .and_then(|profile| ToSrgb::of(channels, depth, profile));
+    let profile = profile.filter(|_| wish.own_colours);
+    let (width, left) = (header.width, header.height);
+    Ok(Some(Strips { width, left, channels, depth, to_srgb, profile, kind }))
+}
+
+type Opened<'a> = (Channels, Option<Vec<u8>>, Kind<'a>);
+
+fn open_jpeg<'a>(
+    source: &'a [u8],
+    header: &Header,
+    luma_only: bool,
+    limits: &Limits,
+) -> Result<Option<Opened<'a>>, Error> {
+    jpeg::check_scans(source, header, limits)?;
+    let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, luma_only)? else { return Ok(None) };
+    let strips = JpegStrips::open(source, (header.width, header.height), colour, limits)?;
+    Ok(Some(match colour {
+        Colour::Luma => (Channels::Gray, profile, Kind::Jpeg(strips)),
+        Colour::Rgb => (Channels::Rgb, profile, Kind::Jpeg(strips)),
+        Colour::Cmyk => (Channels::Rgb, None, Kind::JpegInk(strips, InkToSrgb::of(profile.as_deref()))),
+    }))
 }
 
 impl Strips<'_> {
-    /// The next rows, at most as many as `most`; `None` after the last.
-    pub(crate) fn next(&mut self, most: u32) -> Result<Option<Pixels>, Error> {
+    pub(crate) fn channels(&self) -> Channels {
+        match &self.kind {
+            // Ink becomes light.
+            Kind::Tiff { rows, .. } if rows.is_ink() => {
+                if self.channels.count().is_multiple_of(2) {
+                    Channels::Rgba
+                } else {
+                    Channels::Rgb
+                }
+            }
+            _ => self.channels,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// The profile of samples that are as they were stored.
+    pub(crate) fn profile(&self) -> Option<&[u8]> {
+        self.profile.as_deref()
+    }
+
+    /// Whether samples are given as they are stored, if that is wished.
+    pub(crate) fn are_own_colours(&self) -> bool {
+        match &self.kind {
+            Kind::JpegInk(..) => false,
+            Kind::Tiff { rows, .. } => rows.can_be_wide(),
+            _ => true,
+        }
+    }
+
+    /// The next rows, at most as many as `most`; `None` after the last. Samples of 16 bits are two bytes each.
+    pub(crate) fn next(&mut self, most: u32) -> Result<Option<Strip>, Error> {
         let rows = most.min(self.left);
         if rows == 0 {
             return Ok(None);
@@ -70,28 +166,61 @@ impl Strips<'_> {
             Kind::Jpeg(strips) => {
                 strips.read(rows, &mut data)?;
             }
+            Kind::JpegInk(strips, to_srgb) => {
+                strips.read(rows, &mut data)?;
+                data.iter_mut().for_each(|sample| *sample = 255 - *sample);
+                data = to_srgb.convert(&data);
+            }
             Kind::Png(png) => {
-                for _ in 0..rows {
-                    png.append_row(&mut data)?;
-                }
+                png.append(rows, &mut data)?;
                 if rows == self.left {
                     png.finish()?;
                 }
             }
+            Kind::Tiff { rows: tiff, limits, ahead } => {
+                let pixel =
+                    if tiff.is_ink() { 4 + usize::from(tiff.channels() == Channels::Rgba) } else { 0 };
+                let pixel = if pixel > 0 { pixel } else { self.channels.count() * self.depth.bytes() };
+                let wanted = rows as usize * self.width as usize * pixel;
+                while ahead.len() < wanted {
+                    if tiff.append(ahead, limits)? == 0 {
+                        return Err(Error::truncated("the TIFF ends before its image does"));
+                    }
+                }
+                let later = ahead.split_off(wanted);
+                data = std::mem::replace(ahead, later);
+                if tiff.is_ink() {
+                    data = tiff.ink_to_pixels(rows, data)?.data;
+                }
+            }
         }
         self.left -= rows;
-        let mut pixels = Pixels::new(self.width, rows, self.channels, data)?;
         if let Some(to_srgb) = &self.to_srgb {
-            to_srgb.convert(&mut pixels);
+            let pixel = self.channels.count() * self.depth.bytes();
+            data.chunks_exact_mut(self.width as usize * pixel).for_each(|row| to_srgb.convert_row(row));
         }
-        Ok(Some(pixels))
+        Ok(Some(Strip { rows, data }))
     }
 
     /// Whether the file ended before its image did, and the limits accept that.
     pub(crate) fn truncated(&self) -> bool {
         match &self.kind {
-            Kind::Jpeg(strips) => strips.ended_early(),
-            Kind::Png(_) => false,
+            Kind::Jpeg(strips) | Kind::JpegInk(strips, _) => strips.ended_early(),
+            Kind::Png(png) => png.ended_early(),
+            Kind::Tiff { .. } => false,
         }
+    }
+}
+
+/// Some rows, without gaps.
+pub(crate) struct Strip {
+    pub rows: u32,
+    pub data: Vec<u8>,
+}
+
+impl Strip {
+    /// The rows as pixels of 8 bits.
+    pub(crate) fn into_pixels(self, width: u32, channels: Channels) -> Result<Pixels, Error> {
+        Pixels::new(width, self.rows, channels, self.data)
     }
 }

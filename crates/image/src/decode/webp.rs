@@ -27,6 +27,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         orientation: exif.as_deref().and_then(exif::orientation).unwrap_or(exif::UPRIGHT),
         channels: if decoder.has_alpha() { 4 } else { 3 },
         bits: 8,
+        in_order: false,
         jpeg: None,
         vector: None,
     })

@@ -1,12 +1,13 @@
-//! The rows of a derivative, from top to bottom: as its source is read where that can be in order, else of pixels that
-//! were decoded at once.
+//! The rows of a derivative, from top to bottom: as its source is read where that can be in order, by way of a scratch
+//! file where it is to be turned, else of pixels that were decoded at once.
 
 use super::{Canvas, Work};
-use crate::decode::{self, Strips};
+use crate::decode::{self, Scratch, Sheet, Strips, Wish};
 use crate::error::{Error, ErrorKind, shielded};
+use crate::exif::{self, Turn};
 use crate::header::Header;
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Depth, Pixels};
 use crate::plan::{self, Plan};
 use crate::probe::probe;
 use crate::recipe::Derivative;
@@ -15,13 +16,23 @@ use crate::recipe::Derivative;
 const ROWS: u32 = 32;
 
 pub(crate) struct Rows<'a> {
-    work: Work<'a>,
     size: (u32, u32),
     channels: Channels,
-    /// What comes next.
-    ahead: Option<Pixels>,
-    /// What comes after that.
-    strips: Option<Strips<'a>>,
+    depth: Depth,
+    profile: Option<Vec<u8>>,
+    truncated: bool,
+    had_alpha: bool,
+    own_colours: bool,
+    from: From<'a>,
+}
+
+enum From<'a> {
+    /// All of them.
+    Whole(Option<Pixels>),
+    /// As they come; the first are there already.
+    Order { work: Work<'a>, strips: Box<Strips<'a>>, first: Option<Vec<u8>>, width: u32, stored: Channels },
+    /// Laid aside, to be turned.
+    Turned { sheet: Sheet, turn: Turn, next: usize },
 }
 
 impl<'a> Rows<'a> {
@@ -29,11 +40,17 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// As [`derive`](crate::derive())'s before anything is encoded.
-    pub(crate) fn of(source: &'a [u8], derivative: &'a Derivative, limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn of(
+        source: &'a [u8],
+        derivative: &'a Derivative,
+        scratch: Scratch<'_>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let header = probe(source)?;
         limits.check("the image", header.width, header.height)?;
         let work = Work { index: 0, derivative, plan: Plan::new(&header, derivative, limits)? };
-        if let Some(rows) = shielded(ErrorKind::Corrupt, || Rows::in_order(&work, source, &header, limits))? {
+        let in_order = || Rows::in_order(&work, source, &header, scratch, limits);
+        if let Some(rows) = shielded(ErrorKind::Corrupt, in_order)? {
             return Ok(rows);
         }
         let need = plan::need(std::iter::once((&work.plan, derivative)));
@@ -42,29 +59,77 @@ impl<'a> Rows<'a> {
         let (mut canvas, _) = shielded(ErrorKind::Corrupt, decode)?;
         let [work] = works;
         let pixels = work.finished_pixels(&mut canvas, &[], limits)?;
-        Ok(Rows::ahead(work, pixels, None))
+        Ok(Rows {
+            size: (pixels.width, pixels.height),
+            channels: pixels.channels,
+            depth: Depth::Eight,
+            profile: None,
+            truncated: false,
+            had_alpha: false,
+            own_colours: false,
+            from: From::Whole(Some(pixels)),
+        })
     }
 
-    /// The rows of a source that can be read in order; `None` of another, or where that order is not the derivative's.
+    /// The rows of a source that can be read in order; `None` of another, or where the derivative is not made row by row.
     pub(super) fn in_order(
         work: &Work<'a>,
         source: &'a [u8],
         header: &Header,
+        scratch: Scratch<'_>,
         limits: &Limits,
     ) -> Result<Option<Self>, Error> {
-        if !work.plan.keeps_order(header, work.derivative) {
+        if !work.plan.keeps_rows(header, work.derivative) {
             return Ok(None);
         }
         let luma_only = plan::need(std::iter::once((&work.plan, work.derivative))).luma_only;
-        let Some(mut strips) = decode::strips(source, header, luma_only, limits)? else { return Ok(None) };
-        let first = strips.next(ROWS)?.map(|strip| work.with_quality(strip, limits)).transpose()?;
-        Ok(first
-            .map(|first| Rows { size: work.plan.output, ..Rows::ahead(work.clone(), first, Some(strips)) }))
+        let wish = Wish::of(&work.derivative.options, luma_only);
+        let Some(mut strips) = decode::strips(source, header, wish, scratch, limits)? else {
+            return Ok(None);
+        };
+        let (width, stored, depth) = (header.width, strips.channels(), strips.depth());
+        let Some(first) = strips.next(ROWS)? else { return Ok(None) };
+        let (channels, first) = finished(work, first, width, (stored, depth), limits)?;
+        let mut rows = Rows {
+            size: work.plan.output,
+            channels,
+            depth,
+            profile: strips.profile().map(<[u8]>::to_vec),
+            truncated: false,
+            had_alpha: stored.with_alpha() == stored,
+            own_colours: wish.own_colours && strips.are_own_colours(),
+            from: From::Order {
+                work: work.clone(),
+                strips: Box::new(strips),
+                first: Some(first),
+                width,
+                stored,
+            },
+        };
+        if work.plan.turn != Turn::upright(exif::UPRIGHT) {
+            rows.lay_aside((header.width, header.height), work.plan.turn, scratch, limits)?;
+        }
+        Ok(Some(rows))
     }
 
-    fn ahead(work: Work<'a>, pixels: Pixels, strips: Option<Strips<'a>>) -> Self {
-        let (size, channels) = ((pixels.width, pixels.height), pixels.channels);
-        Rows { work, size, channels, ahead: Some(pixels), strips }
+    /// Takes all rows as they come, so that they can be had in another order.
+    fn lay_aside(
+        &mut self,
+        stored: (u32, u32),
+        turn: Turn,
+        scratch: Scratch<'_>,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        let pixel = self.channels.count() * self.depth.bytes();
+        let mut sheet = Sheet::blank(stored, pixel, scratch)?;
+        let mut row = 0;
+        while let Some(rows) = self.next(limits)? {
+            sheet.write(row, &rows)?;
+            row += rows.len() / (stored.0 as usize * pixel);
+        }
+        self.truncated = self.truncated();
+        self.from = From::Turned { sheet, turn, next: 0 };
+        Ok(())
     }
 
     /// Width and height of all of them.
@@ -76,22 +141,67 @@ impl<'a> Rows<'a> {
         self.channels
     }
 
-    /// The next rows, however many; `None` after the last.
-    pub(crate) fn next(&mut self, limits: &Limits) -> Result<Option<Pixels>, Error> {
-        let ahead = self.ahead.take();
-        match &mut self.strips {
-            _ if ahead.is_some() => Ok(ahead),
-            Some(strips) => {
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Whose colours the samples are, where that is not sRGB.
+    pub(crate) fn profile(&self) -> Option<&[u8]> {
+        self.profile.as_deref()
+    }
+
+    /// Whether pixels of the source could be transparent.
+    pub(super) fn had_alpha(&self) -> bool {
+        self.had_alpha
+    }
+
+    /// Whether the samples are those of the source.
+    pub(super) fn has_own_colours(&self) -> bool {
+        self.own_colours
+    }
+
+    /// The next rows, however many, without gaps; `None` after the last.
+    pub(crate) fn next(&mut self, limits: &Limits) -> Result<Option<Vec<u8>>, Error> {
+        match &mut self.from {
+            From::Whole(pixels) => Ok(pixels.take().map(|pixels| pixels.data)),
+            From::Order { first, .. } if first.is_some() => Ok(first.take()),
+            From::Order { work, strips, width, stored, .. } => {
                 let strip = shielded(ErrorKind::Corrupt, || strips.next(ROWS))?;
                 limits.check_time()?;
-                strip.map(|strip| self.work.with_quality(strip, limits)).transpose()
+                let kind = (*stored, self.depth);
+                strip
+                    .map(|strip| finished(work, strip, *width, kind, limits).map(|(_, rows)| rows))
+                    .transpose()
             }
-            None => Ok(None),
+            From::Turned { sheet, turn, next } => {
+                limits.check_time()?;
+                let rows = sheet.turned(*turn, *next)?;
+                *next += rows.len() / (self.size.0 as usize * self.channels.count() * self.depth.bytes());
+                Ok(Some(rows).filter(|rows| !rows.is_empty()))
+            }
         }
     }
 
     /// Whether the source ended before its image did, and the limits accept that.
     pub(crate) fn truncated(&self) -> bool {
-        self.strips.as_ref().is_some_and(Strips::truncated)
+        match &self.from {
+            From::Order { strips, .. } => strips.truncated(),
+            _ => self.truncated,
+        }
     }
+}
+
+/// Rows of a derivative: of 8 bits in its quality; of 16 as they are.
+fn finished(
+    work: &Work<'_>,
+    strip: decode::Strip,
+    width: u32,
+    (channels, depth): (Channels, Depth),
+    limits: &Limits,
+) -> Result<(Channels, Vec<u8>), Error> {
+    if depth == Depth::Sixteen {
+        return Ok((channels, strip.data));
+    }
+    let pixels = work.with_quality(strip.into_pixels(width, channels)?, limits)?;
+    Ok((pixels.channels, pixels.data))
 }

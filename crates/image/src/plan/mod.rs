@@ -186,7 +186,7 @@ impl Plan {
             && self.degrees.is_none()
             && derivative.request.format == OutputFormat::Jpg
             && options.q.is_none()
-            && matches!(options.effort, None | Some(0))
+            && options.effort.is_none()
             && options.dpi.is_none()
             && !options.progressive;
         if !copies || !as_it_is {
@@ -223,15 +223,19 @@ fn turns_whole_blocks(turn: Turn, header: &Header, unit: (u32, u32)) -> bool {
 }
 
 impl Plan {
-    /// Whether this is the whole image, its rows in the order that the source has them, each of them on its own.
-    pub(crate) fn keeps_order(&self, header: &Header, derivative: &Derivative) -> bool {
+    /// Whether this is the whole image, every pixel of it on its own, turned or not.
+    pub(crate) fn keeps_rows(&self, header: &Header, derivative: &Derivative) -> bool {
         let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
         whole
             && self.is_unscaled()
             && self.smart.is_none()
-            && self.turn == Turn::upright(exif::UPRIGHT)
             && self.degrees.is_none()
             && !matches!(derivative.request.quality, Quality::Crisp { .. } | Quality::Dither)
+    }
+
+    /// The same, its rows in the order that the source has them.
+    pub(crate) fn keeps_order(&self, header: &Header, derivative: &Derivative) -> bool {
+        self.keeps_rows(header, derivative) && self.turn == Turn::upright(exif::UPRIGHT)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::shrink;
 use crate::error::Error;
-use crate::pixels::Channels;
+use crate::pixels::{Channels, Depth};
 
 /// A slice of a level, as wide as the level and as high as a tile; the last one may be lower.
 #[derive(Debug)]
@@ -16,8 +16,16 @@ pub(crate) struct Band {
     /// Rows in this band.
     pub height: u32,
     pub channels: Channels,
+    pub depth: Depth,
     /// The rows, without gaps.
     pub data: Vec<u8>,
+}
+
+impl Band {
+    /// Bytes of a pixel.
+    pub(crate) fn pixel(&self) -> usize {
+        self.channels.count() * self.depth.bytes()
+    }
 }
 
 /// Where bands go when they are full. They are not changed any more; their memory may be given back for others.
@@ -30,6 +38,7 @@ pub(crate) trait Take {
 pub(crate) struct Bands {
     levels: Vec<Level>,
     channels: Channels,
+    depth: Depth,
     tile: u32,
 }
 
@@ -44,11 +53,13 @@ struct Level {
     /// The last row or two (of the last level all, of one tile) as they came from above, in 256ths; none at full size and of what can be
     /// transparent.
     fine: Vec<u16>,
+    /// The same of 16 bits.
+    fine_words: Vec<u32>,
 }
 
 impl Bands {
     /// Levels of these sizes, of which each is half the one before, in bands as high as a tile: an even number.
-    pub(crate) fn new(sizes: &[(u32, u32)], channels: Channels, tile: u32) -> Self {
+    pub(crate) fn new(sizes: &[(u32, u32)], channels: Channels, depth: Depth, tile: u32) -> Self {
         debug_assert!(tile.is_multiple_of(2));
         let level = |&(width, height): &(u32, u32)| Level {
             width,
@@ -57,17 +68,22 @@ impl Bands {
             rows: 0,
             data: Vec::new(),
             fine: Vec::new(),
+            fine_words: Vec::new(),
         };
-        Self { levels: sizes.iter().map(level).collect(), channels, tile }
+        Self { levels: sizes.iter().map(level).collect(), channels, depth, tile }
     }
 
     /// Takes rows of the image, one or more, from the top on.
     pub(crate) fn push(&mut self, rows: &[u8], to: &mut dyn Take) -> Result<(), Error> {
-        let stride = self.levels.first().map_or(1, |level| level.width as usize * self.channels.count());
-        rows.chunks_exact(stride).try_for_each(|row| {
-            self.levels[0].append(row, self.tile);
-            self.after_row(0, to)
-        })
+        let pixel = self.channels.count() * self.depth.bytes();
+        let stride = self.levels.first().map_or(1, |level| level.width as usize * pixel);
+        rows.chunks_exact(stride).try_for_each(|row| self.push_row(row, to))
+    }
+
+    /// Takes one row of the image.
+    pub(crate) fn push_row(&mut self, row: &[u8], to: &mut dyn Take) -> Result<(), Error> {
+        self.levels[0].append(row, self.tile);
+        self.after_row(0, to)
     }
 
     /// Whether all rows of all levels came.
@@ -77,14 +93,14 @@ impl Bands {
 
     /// Hands on what a row that arrived at a level completes: two rows a row of the next, rows a band.
     fn after_row(&mut self, at: usize, to: &mut dyn Take) -> Result<(), Error> {
-        let (tile, channels) = (self.tile, self.channels);
+        let (tile, channels, depth) = (self.tile, self.channels, self.depth);
         let (upper, lower) = self.levels.split_at_mut(at + 1);
         let level = &mut upper[at];
         let is_last = level.arrived(tile) >= level.height;
         if let Some(below) = lower.first_mut()
             && (level.rows.is_multiple_of(2) || is_last)
         {
-            below.append_half(level, channels, tile);
+            below.append_half(level, channels, depth, tile);
             self.after_row(at + 1, to)?;
         }
         let level = &mut self.levels[at];
@@ -95,6 +111,7 @@ impl Bands {
                 width: level.width,
                 height: level.rows,
                 channels,
+                depth,
                 data: std::mem::take(&mut level.data),
             };
             (level.bands, level.rows) = (level.bands + 1, 0);
@@ -117,28 +134,44 @@ impl Level {
     }
 
     /// Adds the row that the last two rows of the level above come to; or its last one, if it is alone.
-    fn append_half(&mut self, above: &mut Level, channels: Channels, tile: u32) {
-        let stride = self.width as usize * channels.count();
+    fn append_half(&mut self, above: &mut Level, channels: Channels, depth: Depth, tile: u32) {
+        let samples = above.width as usize * channels.count();
+        let stride = self.width as usize * channels.count() * depth.bytes();
         self.make_room(stride, tile);
-        let above_stride = above.width as usize * channels.count();
+        let above_stride = samples * depth.bytes();
         let second = above.data.len() - above_stride;
         let first = if above.rows.is_multiple_of(2) { second - above_stride } else { second };
         let (upper, lower) = (&above.data[first..][..above_stride], &above.data[second..]);
-        if matches!(channels, Channels::GrayAlpha | Channels::Rgba) {
-            let (number, start) = (self.arrived(tile), self.data.len());
-            self.data.resize(start + stride, 0);
-            shrink::halve_transparent(upper, lower, channels, number, &mut self.data[start..]);
-        } else {
-            let start = self.fine.len();
-            if above.fine.is_empty() {
-                shrink::halve_bytes(upper, lower, channels, &mut self.fine);
-            } else {
-                let (upper, lower) = above.fine.split_at(above_stride);
-                let lower = if lower.is_empty() { upper } else { lower };
-                shrink::halve_fine(upper, lower, channels, &mut self.fine);
-                above.fine.clear();
+        let is_transparent = matches!(channels, Channels::GrayAlpha | Channels::Rgba);
+        let (number, start) = (self.arrived(tile), self.data.len());
+        match (is_transparent, depth) {
+            (true, Depth::Eight) => {
+                self.data.resize(start + stride, 0);
+                shrink::halve_transparent(upper, lower, channels, number, &mut self.data[start..]);
             }
-            shrink::narrow(&self.fine[start..], &mut self.data);
+            (true, Depth::Sixteen) => {
+                self.data.resize(start + stride, 0);
+                shrink::halve_transparent_words(upper, lower, channels, number, &mut self.data[start..]);
+            }
+            (false, Depth::Eight) => {
+                let start = self.fine.len();
+                match two(&above.fine, samples) {
+                    None => shrink::halve_bytes(upper, lower, channels, &mut self.fine),
+                    Some((upper, lower)) => shrink::halve_fine(upper, lower, channels, &mut self.fine),
+                }
+                above.fine.clear();
+                shrink::narrow(&self.fine[start..], &mut self.data);
+            }
+            (false, Depth::Sixteen) => {
+                let start = self.fine_words.len();
+                let into = &mut self.fine_words;
+                match two(&above.fine_words, samples) {
+                    None => shrink::halve_words(upper, lower, channels, into),
+                    Some((upper, lower)) => shrink::halve_fine_words(upper, lower, channels, into),
+                }
+                above.fine_words.clear();
+                shrink::narrow_words(&self.fine_words[start..], &mut self.data);
+            }
         }
         self.rows += 1;
     }
@@ -150,6 +183,12 @@ impl Level {
             self.data.reserve_exact(stride * rows as usize);
         }
     }
+}
+
+/// Two rows of so many samples, or one twice; none if there is none.
+fn two<T>(rows: &[T], samples: usize) -> Option<(&[T], &[T])> {
+    let (upper, lower) = rows.split_at_checked(samples)?;
+    Some((upper, if lower.is_empty() { upper } else { lower }))
 }
 
 #[cfg(test)]
@@ -169,7 +208,7 @@ mod tests {
     fn every_level_comes_whole_and_in_order() {
         for (width, height) in [(1, 1), (33, 47), (16, 16), (17, 64), (100, 31), (5, 129)] {
             let sizes = super::super::until_one_tile(width, height, 16);
-            let mut bands = Bands::new(&sizes, Channels::Gray, 16);
+            let mut bands = Bands::new(&sizes, Channels::Gray, Depth::Eight, 16);
             let mut kept = Kept(Vec::new());
             for row in 0..height {
                 assert!(!bands.is_complete());

@@ -17,5 +17,5 @@ mod tile;
 pub(crate) use bands::{Band, Bands, Take};
 pub(crate) use levels::{until_one_pixel, until_one_tile};
 pub(crate) use line::{Line, with_line};
-pub(crate) use tiff::{Packing, Settings, write};
+pub(crate) use tiff::{Packing, Settings, write, write_planes};
 pub(crate) use tile::Tile;

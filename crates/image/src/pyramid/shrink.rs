@@ -30,31 +30,49 @@ pub(super) fn narrow(fine: &[u16], into: &mut Vec<u8>) {
     into.extend(fine.iter().map(|sample| ((sample + FINE / 2) / FINE) as u8));
 }
 
-fn by_channels<T: Copy>(
+/// The row that two rows of 16 bits come to, in 256ths of those.
+pub(super) fn halve_words(upper: &[u8], lower: &[u8], channels: Channels, into: &mut Vec<u32>) {
+    let word = |bytes: [u8; 2]| u32::from(u16::from_le_bytes(bytes));
+    let sum = |a, b, c, d| (word(a) + word(b) + word(c) + word(d)) * u32::from(FINE / 4);
+    by_channels(upper.as_chunks::<2>().0, lower.as_chunks::<2>().0, channels, sum, into);
+}
+
+/// The same of rows in 256ths of 16 bits.
+pub(super) fn halve_fine_words(upper: &[u32], lower: &[u32], channels: Channels, into: &mut Vec<u32>) {
+    by_channels(upper, lower, channels, |a, b, c, d| (a + b + c + d + 2) >> 2, into);
+}
+
+/// Adds the samples of 16 bits that 256ths come to, rounded.
+pub(super) fn narrow_words(fine: &[u32], into: &mut Vec<u8>) {
+    let word = |sample: &u32| ((sample + u32::from(FINE / 2)) / u32::from(FINE)).min(0xFFFF) as u16;
+    into.extend(fine.iter().flat_map(|sample| word(sample).to_le_bytes()));
+}
+
+fn by_channels<T: Copy, U: Copy + Default>(
     upper: &[T],
     lower: &[T],
     channels: Channels,
-    mean: impl Fn(T, T, T, T) -> u16,
-    into: &mut Vec<u16>,
+    mean: impl Fn(T, T, T, T) -> U,
+    into: &mut Vec<U>,
 ) {
     match channels {
-        Channels::Gray => plain::<T, 1>(upper, lower, mean, into),
-        Channels::GrayAlpha => plain::<T, 2>(upper, lower, mean, into),
-        Channels::Rgb => plain::<T, 3>(upper, lower, mean, into),
-        Channels::Rgba => plain::<T, 4>(upper, lower, mean, into),
+        Channels::Gray => plain::<T, U, 1>(upper, lower, mean, into),
+        Channels::GrayAlpha => plain::<T, U, 2>(upper, lower, mean, into),
+        Channels::Rgb => plain::<T, U, 3>(upper, lower, mean, into),
+        Channels::Rgba => plain::<T, U, 4>(upper, lower, mean, into),
     }
 }
 
-fn plain<T: Copy, const N: usize>(
+fn plain<T: Copy, U: Copy + Default, const N: usize>(
     upper: &[T],
     lower: &[T],
-    mean: impl Fn(T, T, T, T) -> u16,
-    into: &mut Vec<u16>,
+    mean: impl Fn(T, T, T, T) -> U,
+    into: &mut Vec<U>,
 ) {
     let (upper, upper_last) = pairs::<T, N>(upper);
     let (lower, lower_last) = pairs::<T, N>(lower);
     let start = into.len();
-    into.resize(start + (upper.len() + usize::from(upper_last.is_some())) * N, 0);
+    into.resize(start + (upper.len() + usize::from(upper_last.is_some())) * N, U::default());
     let (to, _) = into[start..].as_chunks_mut::<N>();
     for ((to, up), low) in to.iter_mut().zip(upper).zip(lower) {
         for c in 0..N {
@@ -97,6 +115,40 @@ fn weighted<const N: usize>(upper: &[u8], lower: &[u8], number: u32, into: &mut 
             to[c] = (sum + opacity / 2).checked_div(opacity).unwrap_or(0) as u8;
         }
         to[N - 1] = ((opacity + rounding(number)) >> 2) as u8;
+    }
+}
+
+/// The same of rows of 16 bits with opacity.
+pub(super) fn halve_transparent_words(
+    upper: &[u8],
+    lower: &[u8],
+    channels: Channels,
+    number: u32,
+    into: &mut [u8],
+) {
+    let samples = |row: &[u8]| -> Vec<u16> {
+        row.as_chunks::<2>().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect()
+    };
+    let (upper, lower) = (samples(upper), samples(lower));
+    let (into, _) = into.as_chunks_mut::<2>();
+    match channels {
+        Channels::Gray | Channels::GrayAlpha => weighted_words::<2>(&upper, &lower, number, into),
+        Channels::Rgb | Channels::Rgba => weighted_words::<4>(&upper, &lower, number, into),
+    }
+}
+
+fn weighted_words<const N: usize>(upper: &[u16], lower: &[u16], number: u32, into: &mut [[u8; 2]]) {
+    let (upper, upper_last) = pairs::<u16, N>(upper);
+    let (lower, lower_last) = pairs::<u16, N>(lower);
+    let last = upper_last.zip(lower_last).map(|(up, low)| [*up, *up, *low, *low]);
+    let four = upper.iter().zip(lower).map(|(up, low)| [up[0], up[1], low[0], low[1]]);
+    for (to, four) in into.chunks_exact_mut(N).zip(four.chain(last)) {
+        let opacity: u64 = four.iter().map(|pixel| u64::from(pixel[N - 1])).sum();
+        for c in 0..N - 1 {
+            let sum: u64 = four.iter().map(|pixel| u64::from(pixel[c]) * u64::from(pixel[N - 1])).sum();
+            to[c] = ((sum + opacity / 2).checked_div(opacity).unwrap_or(0) as u16).to_le_bytes();
+        }
+        to[N - 1] = (((opacity + u64::from(rounding(number))) >> 2) as u16).to_le_bytes();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Band;
-use crate::pixels::Channels;
+use crate::pixels::{Channels, Depth};
 
 /// A tile: a column of a band.
 #[derive(Debug, Clone)]
@@ -33,13 +33,18 @@ impl Tile {
 
     /// The tile's part of each row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        let samples = self.band.channels.count();
+        let samples = self.band.pixel();
         let start = self.column as usize * self.side as usize * samples;
         let length = self.inside().0 as usize * samples;
         self.band
             .data
             .chunks_exact(self.band.width as usize * samples)
             .map(move |row| &row[start..][..length])
+    }
+
+    /// Whether it reaches beyond the image.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.inside() != (self.side, self.side)
     }
 
     /// The tile's samples and no others, rows without gaps.
@@ -53,7 +58,7 @@ impl Tile {
     pub(crate) fn padded(&self, into: &mut Vec<u8>) {
         const FLAT: u8 = 128;
         let block = |pixels: u32| pixels.next_multiple_of(16).min(self.side);
-        let (samples, (width, height)) = (self.band.channels.count(), self.inside());
+        let (samples, (width, height)) = (self.band.pixel(), self.inside());
         let (stride, filled) = (self.side as usize * samples, block(width) as usize * samples);
         into.clear();
         into.reserve(stride * self.side as usize);
@@ -72,18 +77,33 @@ impl Tile {
     /// A whole tile as differences to the pixel on the left: TIFF 6.0 §14, horizontal differencing. Beyond the image there
     /// are none.
     pub(crate) fn padded_differences(&self, into: &mut Vec<u8>) {
-        let samples = self.band.channels.count();
+        let samples = self.band.pixel();
         let stride = self.side as usize * samples;
         into.clear();
         into.reserve(stride * self.side as usize);
         for row in self.rows() {
             let start = into.len();
             into.extend_from_slice(&row[..samples]);
-            into.extend(row[samples..].iter().zip(row).map(|(this, left)| this.wrapping_sub(*left)));
+            match self.band.depth {
+                Depth::Eight => {
+                    into.extend(row[samples..].iter().zip(row).map(|(this, left)| this.wrapping_sub(*left)))
+                }
+                Depth::Sixteen => into.extend(word_differences(row, samples)),
+            }
             into.resize(start + stride, 0);
         }
         into.resize(stride * self.side as usize, 0);
     }
+}
+
+/// What samples of 16 bits have more than those of the pixel on the left, which is so many bytes before.
+fn word_differences(row: &[u8], pixel: usize) -> impl Iterator<Item = u8> {
+    let (these, _) = row[pixel..].as_chunks::<2>();
+    let (lefts, _) = row.as_chunks::<2>();
+    let difference = |(this, left): (&[u8; 2], &[u8; 2])| {
+        u16::from_le_bytes(*this).wrapping_sub(u16::from_le_bytes(*left)).to_le_bytes()
+    };
+    these.iter().zip(lefts).flat_map(difference)
 }
 
 #[cfg(test)]
@@ -92,7 +112,15 @@ mod tests {
 
     fn corner() -> Tile {
         let data = vec![1, 2, 3, 4, 5, 9, 8, 7, 6, 250];
-        let band = Band { level: 0, number: 0, width: 5, height: 2, channels: Channels::Gray, data };
+        let band = Band {
+            level: 0,
+            number: 0,
+            width: 5,
+            height: 2,
+            channels: Channels::Gray,
+            depth: Depth::Eight,
+            data,
+        };
         Tile { band: Arc::new(band), column: 1, side: 3 }
     }
 
@@ -107,8 +135,15 @@ mod tests {
 
     #[test]
     fn beyond_its_block_of_sixteen_a_tile_is_flat() {
-        let band =
-            Band { level: 0, number: 0, width: 20, height: 3, channels: Channels::Gray, data: vec![9; 60] };
+        let band = Band {
+            level: 0,
+            number: 0,
+            width: 20,
+            height: 3,
+            channels: Channels::Gray,
+            depth: Depth::Eight,
+            data: vec![9; 60],
+        };
         let mut padded = Vec::new();
         Tile { band: Arc::new(band), column: 0, side: 48 }.padded(&mut padded);
         for (at, found) in padded.iter().enumerate() {

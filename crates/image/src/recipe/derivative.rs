@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use super::{Compression, EncoderOptions, GrayMethod, Metadata, OutputFormat, Quality, RecipeError, Request};
+use super::{
+    Compression, EncoderOptions, GrayMethod, Icc, Metadata, OutputFormat, Quality, RecipeError, Region,
+    Request, Size,
+};
 
 /// One image to make of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,7 +59,28 @@ impl Derivative {
             ));
         }
         self.request.quality.check()?;
-        self.options.check(self.request.format)
+        self.options.check(self.request.format)?;
+        self.check_own_samples()
+    }
+
+    /// Refuses to keep a source's own samples where anything is to be done to them.
+    fn check_own_samples(&self) -> Result<(), RecipeError> {
+        let Request { region, size, rotation, quality, .. } = &self.request;
+        let as_they_are = *region == Region::default()
+            && *size == Size::default()
+            && rotation.is_quarters()
+            && matches!(quality, Quality::Default | Quality::Color);
+        let (key, keeps) = match (self.options.icc, self.options.bits) {
+            (Icc::Keep, _) => ("“icc”: “keep”", true),
+            (_, Some(16)) => ("“bits”: 16", true),
+            _ => ("", false),
+        };
+        if keeps && !as_they_are {
+            return Err(RecipeError::new(format!(
+                "{key} keeps the source's own samples: it goes with full/max, in quarter turns, in default quality"
+            )));
+        }
+        Ok(())
     }
 }
 

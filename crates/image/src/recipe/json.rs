@@ -40,6 +40,8 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             compression,
             dpi,
             page,
+            icc,
+            bits,
         } = options;
         let value = serde_json::json!({
             "region": region.to_string(),
@@ -59,6 +61,8 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
             "compression": compression.map(|it| it.to_string()),
             "dpi": dpi,
             "page": page,
+            "icc": icc.to_string(),
+            "bits": bits,
         });
         format!("{}:{value}", serde_json::Value::from(derivative.label.as_str()))
     };
@@ -124,6 +128,9 @@ struct Entry {
     compression: Word,
     dpi: Option<u16>,
     page: Option<u32>,
+    #[serde(default)]
+    icc: Word,
+    bits: Option<u8>,
 }
 
 impl Entry {
@@ -152,6 +159,8 @@ impl Entry {
             compression: self.compression.parse()?,
             dpi: self.dpi,
             page: self.page,
+            icc: self.icc.parse()?.unwrap_or_default(),
+            bits: self.bits,
         };
         Ok((request, options))
     }

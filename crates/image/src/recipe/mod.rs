@@ -21,7 +21,7 @@ pub use decimal::Decimal;
 pub use derivative::Derivative;
 pub use error::RecipeError;
 pub use format::OutputFormat;
-pub use options::{Background, Compression, EncoderOptions, Metadata};
+pub use options::{Background, Compression, EncoderOptions, Icc, Metadata};
 pub use quality::{GrayMethod, Quality};
 pub use region::Region;
 pub use request::{Edition, Request};

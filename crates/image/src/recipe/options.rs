@@ -19,16 +19,15 @@ pub struct EncoderOptions {
     /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Grey is then luma
     /// whatever the colour profile; without it, only of a JPEG that is sRGB. Default: no.
     pub lossless: bool,
-    /// `effort`: 0 (fast) to 10 (small), for jpg, png, webp and avif. Default: what is fast at a fair size. 0 gives a
-    /// JPEG the Huffman tables of the standard, one that is copied without loss too; any other effort draws it anew.
+    /// `effort`: 0 (fast) to 10 (small), for jpg, png, webp and avif. Default: what is fast at a fair size.
     pub effort: Option<u8>,
     /// `background`, for jpg and a pyramid of JPEG tiles: what shows through transparent pixels and in the corners of a turned image. Default:
     /// white. The other formats keep the transparency.
     pub background: Option<Background>,
     /// `gray`: how colour becomes grey, for the qualities gray and bitonal. Default: luma.
     pub gray: Option<GrayMethod>,
-    /// `metadata`, for jpg, png, webp, avif, tif and ptif: what of the source's metadata travels on, of which a TIFF and
-    /// a pyramid take the texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
+    /// `metadata`, for jpg, png, webp, avif and ptif: what of the source's metadata travels on, of which a pyramid takes the
+    /// texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
     pub metadata: Metadata,
     /// `tile`: edge of a pyramid's tiles, 64 to 1024 pixels, a multiple of 16. Default: 512.
     pub tile: Option<u32>,
@@ -42,17 +41,16 @@ pub struct EncoderOptions {
     /// `dpi`: the resolution written into jpg, png, tif and ptif, in dots an inch. Default: none; of a pyramid 300. A
     /// drawing (SVG, PDF) is as large as it is at this resolution too; without it, at 96 (SVG) or 72 (PDF).
     pub dpi: Option<u16>,
+    /// `icc`, for ptif: whose colours its samples are. Default: sRGB's.
+    pub icc: Icc,
+    /// `bits`, for a pyramid that is packed without loss: 16 keeps the 16 bits of a source that has them. Default: 8.
+    pub bits: Option<u8>,
 }
 
 impl EncoderOptions {
     /// The quality that `format` is encoded at.
     pub fn quality_for(&self, format: OutputFormat) -> u8 {
         self.q.unwrap_or(default_quality(format))
-    }
-
-    /// Whether a JPEG gets Huffman tables of its own: unless no effort is to be made.
-    pub(crate) fn optimises_huffman_tables(&self) -> bool {
-        self.effort != Some(0)
     }
 
     /// What is written after a canonical request: each option that changes the bytes, in a fixed order.
@@ -89,6 +87,12 @@ impl EncoderOptions {
         if let Some(dpi) = self.dpi {
             add("dpi", &dpi);
         }
+        if self.icc != Icc::default() {
+            add("icc", &self.icc);
+        }
+        if let Some(bits) = self.bits.filter(|bits| *bits != 8) {
+            add("bits", &bits);
+        }
         if let Some(page) = self.page.filter(|page| *page != 1) {
             add("page", &page);
         }
@@ -98,17 +102,19 @@ impl EncoderOptions {
     /// Refuses values out of range, and options that `format` has no use for: none is ever silently ignored.
     pub(super) fn check(&self, format: OutputFormat) -> Result<(), RecipeError> {
         use OutputFormat::{Avif, Jpg, Png, Ptif, Tif, Webp};
-        let given: [(&str, bool, &[OutputFormat]); 10] = [
+        let given: [(&str, bool, &[OutputFormat]); 12] = [
             ("q", self.q.is_some(), &[Jpg, Webp, Avif, Ptif]),
             ("progressive", self.progressive, &[Jpg]),
             ("lossless", self.lossless, &[Jpg, Webp]),
             ("effort", self.effort.is_some(), &[Jpg, Png, Webp, Avif]),
             ("background", self.background.is_some(), &[Jpg, Ptif]),
-            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Avif, Tif, Ptif]),
+            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Avif, Ptif]),
             ("tile", self.tile.is_some(), &[Ptif]),
             ("subifd", self.subifd, &[Ptif]),
             ("compression", self.compression.is_some(), &[Tif, Ptif]),
             ("dpi", self.dpi.is_some(), &[Jpg, Png, Tif, Ptif]),
+            ("icc", self.icc != Icc::default(), &[Ptif]),
+            ("bits", self.bits.is_some(), &[Ptif]),
         ];
         for (name, is_given, formats) in given {
             if is_given && !formats.contains(&format) {
@@ -131,6 +137,9 @@ impl EncoderOptions {
         if format == Ptif {
             self.check_pyramid()?;
         }
+        if let Some(bits) = self.bits.filter(|bits| !matches!(bits, 8 | 16)) {
+            return Err(RecipeError::bad("bits", &bits.to_string(), "8, 16"));
+        }
         if self.page == Some(0) {
             return Err(RecipeError::bad("page", "0", "1, the first, and up"));
         }
@@ -151,6 +160,7 @@ impl EncoderOptions {
         let needless = [
             ("q", self.q.is_some() && !lossy, "jpeg or webp"),
             ("background", self.background.is_some() && compression != Compression::Jpeg, "jpeg"),
+            ("bits", self.bits == Some(16) && lossy, "deflate, lzw, zstd or none"),
         ];
         for (name, is_needless, users) in needless {
             if is_needless {
@@ -160,6 +170,34 @@ impl EncoderOptions {
             }
         }
         Ok(())
+    }
+}
+
+/// Whose colours a pyramid's samples are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Icc {
+    /// `srgb`: converted to sRGB, and no profile is needed.
+    #[default]
+    Srgb,
+    /// `keep`: the source's own samples, with its profile; of what is neither grey nor RGB, sRGB.
+    Keep,
+}
+
+impl FromStr for Icc {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        match text {
+            "srgb" => Ok(Icc::Srgb),
+            "keep" => Ok(Icc::Keep),
+            _ => Err(RecipeError::bad("icc", text, "srgb, keep")),
+        }
+    }
+}
+
+impl fmt::Display for Icc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Icc::Srgb { "srgb" } else { "keep" })
     }
 }
 

@@ -22,6 +22,14 @@ pub enum Rotation {
 impl Rotation {
     /// `0`: upright, not turned.
     pub const NONE: Rotation = Rotation::Turn { mirror: false, degrees: Decimal::ZERO };
+
+    /// Whether no pixel lies between others after it.
+    pub(super) fn is_quarters(&self) -> bool {
+        match self {
+            Rotation::Turn { degrees, .. } => [0, 90, 180, 270].map(Decimal::whole).contains(degrees),
+            Rotation::AsStored => true,
+        }
+    }
 }
 
 impl Default for Rotation {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::TileSettings;
 use crate::pyramid::{until_one_pixel, until_one_tile};
-use crate::recipe::OutputFormat;
+use crate::recipe::{OutputFormat, Quality};
 
 /// How a set of tiles is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,7 +37,30 @@ impl<'a> Plan<'a> {
             Layout::Iiif3 | Layout::Iiif2 => until_one_tile(width, height, settings.tile),
             Layout::Dzi => until_one_pixel(width, height),
         };
-        Self { settings, sizes }
+        let mut plan = Self { settings, sizes };
+        let smallest = plan.factors().iter().max().map_or(0, |factor| factor.ilog2() as usize);
+        // Smaller ones than a viewer needs, where somebody asked for them.
+        while plan.sizes.len() <= smallest
+            && let Some((w, h)) = plan.sizes.last().copied()
+        {
+            plan.sizes.push((w.div_ceil(2), h.div_ceil(2)));
+        }
+        plan
+    }
+
+    fn factors(&self) -> &[u32] {
+        self.settings.factors.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a level is cut into tiles.
+    pub(super) fn is_cut(&self, level: usize) -> bool {
+        self.settings.factors.is_none()
+            || self.factors().iter().any(|factor| factor.ilog2() as usize == level)
+    }
+
+    /// The last part of a request: how and in what format.
+    fn quality(&self) -> String {
+        format!("{}.{}", self.settings.quality, self.extension())
     }
 
     fn extension(&self) -> &'static str {
@@ -59,12 +82,12 @@ impl<'a> Plan<'a> {
             (start, (u64::from(self.settings.tile) * scale).min(u64::from(side).saturating_sub(start)))
         };
         let ((x, w), (y, h)) = (along(column, width), along(row, height));
-        format!("{x},{y},{w},{h}/{}/0/default.{}", self.sized(size), self.extension())
+        format!("{x},{y},{w},{h}/{}/0/{}", self.sized(size), self.quality())
     }
 
     /// The path of a level as one image.
     fn whole(&self, level: usize) -> String {
-        format!("full/{}/0/default.{}", self.sized(self.sizes[level]), self.extension())
+        format!("full/{}/0/{}", self.sized(self.sizes[level]), self.quality())
     }
 
     /// A size as its canonical form has it.
@@ -89,7 +112,7 @@ impl<'a> Plan<'a> {
         }
         let mut paths = vec![self.whole(level)];
         if level == self.largest_whole() {
-            let mut add = |size: &str| paths.push(format!("full/{size}/0/default.{}", self.extension()));
+            let mut add = |size: &str| paths.push(format!("full/{size}/0/{}", self.quality()));
             add("max");
             // What 2.1 calls the image as it is; there is no such word for the largest that is served.
             if self.settings.layout == Layout::Iiif2 && level == 0 {
@@ -125,6 +148,9 @@ impl<'a> Plan<'a> {
             info["maxWidth"] = max_width.into();
             info["maxHeight"] = max_height.into();
         }
+        if self.settings.quality != Quality::Default {
+            info["extraQualities"] = json!([self.settings.quality.to_string()]);
+        }
         if self.settings.format != OutputFormat::Jpg {
             info["extraFormats"] = json!([self.extension()]);
             info["preferredFormats"] = json!([self.extension()]);
@@ -134,7 +160,8 @@ impl<'a> Plan<'a> {
 
     fn info_2(&self) -> Value {
         let (width, height) = self.sizes[0];
-        let mut profile = json!({ "formats": [self.extension()], "qualities": ["default"] });
+        let mut profile =
+            json!({ "formats": [self.extension()], "qualities": [self.settings.quality.to_string()] });
         if let Some((max_width, max_height)) = self.most() {
             profile["maxWidth"] = max_width.into();
             profile["maxHeight"] = max_height.into();
@@ -164,7 +191,8 @@ impl<'a> Plan<'a> {
     }
 
     fn listed_tiles(&self) -> Value {
-        let factors: Vec<u64> = (0..self.sizes.len()).map(|level| 1 << level).collect();
+        let cut = (0..self.sizes.len()).filter(|level| self.is_cut(*level));
+        let factors: Vec<u64> = cut.map(|level| 1 << level).collect();
         json!([{ "width": self.settings.tile, "height": self.settings.tile, "scaleFactors": factors }])
     }
 
@@ -194,6 +222,8 @@ mod tests {
             tile: 512,
             format: OutputFormat::Jpg,
             options: EncoderOptions::default(),
+            factors: None,
+            quality: Quality::Default,
             id: "https://example.org/a".into(),
             name: "a".into(),
         }
@@ -214,6 +244,22 @@ mod tests {
         let plan = Plan::new(&settings, (5000, 3001));
         assert_eq!(plan.tile(0, (3, 1), (512, 512)), "a_files/13/3_1.jpg");
         assert_eq!(plan.tile(13, (0, 0), (1, 1)), "a_files/0/0_0.jpg");
+    }
+
+    #[test]
+    fn only_the_factors_that_are_asked_for_are_cut() {
+        let settings =
+            TileSettings { factors: Some(vec![4, 16, 1]), quality: Quality::Gray, ..settings(Layout::Iiif2) };
+        let plan = Plan::new(&settings, (1000, 600));
+        assert_eq!(plan.sizes, [(1000, 600), (500, 300), (250, 150), (125, 75), (63, 38)]);
+        assert_eq!(
+            (0..5).map(|level| plan.is_cut(level)).collect::<Vec<_>>(),
+            [true, false, true, false, true]
+        );
+        let info: Value = serde_json::from_str(&plan.description().1).unwrap();
+        assert_eq!(info["tiles"][0]["scaleFactors"], json!([1, 4, 16]));
+        assert_eq!(info["profile"][1]["qualities"], json!(["gray"]));
+        assert_eq!(plan.tile(0, (1, 1), (488, 88)), "512,512,488,88/488,/0/gray.jpg");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::layout::Plan;
-use super::{TileSettings, TileSink, Tiled};
+use super::{Layout, TileSettings, TileSink, Tiled};
 use crate::derive::Rows;
 use crate::encode;
 use crate::error::{Error, ErrorKind, shielded};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Depth, Pixels};
 use crate::pyramid::{Band, Bands, Line, Take, Tile, with_line};
 use crate::recipe::{Derivative, EncoderOptions, OutputFormat, Request};
 
@@ -27,7 +27,7 @@ pub fn tile(
     limits: &Limits,
 ) -> Result<Tiled, Error> {
     let derivative = derivative(settings)?;
-    let mut rows = Rows::of(source, &derivative, limits)?;
+    let mut rows = Rows::of(source, &derivative, &mut || sink.scratch(), limits)?;
     let (size, channels) = (rows.size(), rows.channels());
     let plan = Plan::new(settings, size);
     let files = AtomicU64::new(0);
@@ -43,10 +43,10 @@ pub fn tile(
         })
     };
     with_line(limits.threads, worker, |line| {
-        let mut bands = Bands::new(&plan.sizes, channels, settings.tile);
+        let mut bands = Bands::new(&plan.sizes, channels, Depth::Eight, settings.tile);
         let mut cutting = Cutting { line, plan: &plan, side: settings.tile, wholes: Vec::new(), spare: None };
         while let Some(strip) = rows.next(limits)? {
-            bands.push(&strip.data, &mut cutting)?;
+            bands.push(&strip, &mut cutting)?;
         }
         if !bands.is_complete() {
             return Err(Error::truncated("the image ended before its last row"));
@@ -68,7 +68,16 @@ fn derivative(settings: &TileSettings) -> Result<Derivative, Error> {
     if !(64..=4096).contains(&settings.tile) || !settings.tile.is_multiple_of(2) {
         return refuse("a tile has an even number of pixels a side, from 64 to 4096");
     }
-    let request = Request { format: settings.format, ..Request::default() };
+    if let Some(factors) = &settings.factors
+        && (factors.is_empty()
+            || !factors.iter().all(|factor| factor.is_power_of_two() && *factor <= 1 << 16))
+    {
+        return refuse("scale factors are powers of two (1, 2, 4, 8 …), at least one, up to 65536");
+    }
+    if settings.factors.is_some() && settings.layout == Layout::Dzi {
+        return refuse("Deep Zoom has all levels; scale factors are for IIIF");
+    }
+    let request = Request { format: settings.format, quality: settings.quality, ..Request::default() };
     // Huffman tables for each small file are not worth their time, unless somebody asks for effort.
     let effort = match settings.format {
         OutputFormat::Jpg => settings.options.effort.or(Some(0)),
@@ -144,7 +153,9 @@ impl Take for Cutting<'_, '_, '_> {
                 }
             }
         }
-        Tile::of(&band, self.side).for_each(|tile| self.line.give(Task::Tile(tile)));
+        if self.plan.is_cut(band.level) {
+            Tile::of(&band, self.side).for_each(|tile| self.line.give(Task::Tile(tile)));
+        }
         while let Some(result) = self.line.ready() {
             result?;
         }
@@ -159,7 +170,7 @@ impl Cutting<'_, '_, '_> {
             let (width, height) = self.plan.sizes[level];
             let pixels = Pixels::new(width, height, channels, data)?;
             let mut paths = self.plan.wholes(level);
-            if width <= self.side && height <= self.side {
+            if width <= self.side && height <= self.side && self.plan.is_cut(level) {
                 // The only tile of its level is that file already.
                 paths.remove(0);
             }

@@ -9,7 +9,7 @@ mod making;
 pub use layout::Layout;
 pub use making::tile;
 
-use crate::recipe::{EncoderOptions, OutputFormat};
+use crate::recipe::{EncoderOptions, OutputFormat, Quality};
 
 /// What tiles to make.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct TileSettings {
     pub format: OutputFormat,
     /// How they are encoded.
     pub options: EncoderOptions,
+    /// How many times smaller than the image levels are made, in powers of two; none, and all are down to one tile.
+    pub factors: Option<Vec<u32>>,
+    /// In colour, grey or black and white.
+    pub quality: Quality,
     /// The URL that the image will be served at, without a slash at its end: `id` in `info.json`. Deep Zoom has none.
     pub id: String,
     /// The name of the image, which Deep Zoom's files are called after.
@@ -35,6 +39,14 @@ pub trait TileSink: Sync {
     /// # Errors
     /// Whatever keeps it from being kept; nothing more is made then.
     fn put(&self, path: &str, bytes: &[u8]) -> std::io::Result<()>;
+
+    /// As [`Sink::scratch`](crate::Sink::scratch).
+    ///
+    /// # Errors
+    /// Whatever keeps it from being made.
+    fn scratch(&self) -> std::io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 /// What was made of an image.

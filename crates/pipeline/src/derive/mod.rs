@@ -13,7 +13,6 @@ mod collect;
 mod pool;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use crate::error::{Error, Kind, Stage};
 use crate::limits::Limits;
 use collect::Collected;
 
-pub use collect::MadeRendition;
+pub use collect::{Content, MadeRendition, Outlet};
 
 /// The grain of the pixel budget.
 const UNIT: u64 = 64 << 10;
@@ -48,6 +47,8 @@ pub struct Made {
     pub renditions: Vec<MadeRendition>,
     /// The source ends before its image does, which the limits accept.
     pub truncated: bool,
+    /// What somebody may not expect of the renditions, a sentence each.
+    pub notes: Vec<String>,
     /// Time on a thread; waiting for one is not counted.
     pub elapsed: Duration,
     /// The renditions' share of the pixel memory, until they are stored and this is dropped.
@@ -88,7 +89,6 @@ pub struct Deriver {
     pixels: Arc<Semaphore>,
     budget: u64,
     max_output: u64,
-    spool_dir: Option<PathBuf>,
     pool: pool::Pool,
     everywhere: bool,
     workshop: Arc<Workshop>,
@@ -118,16 +118,10 @@ impl Deriver {
             pixels: Arc::new(Semaphore::new(units(limits.pixel_memory).max(1) as usize)),
             budget: limits.pixel_memory.max(UNIT),
             max_output: limits.max_output,
-            spool_dir: None,
             pool,
             everywhere: isolation.everywhere,
             workshop: Arc::new(Workshop::new(isolation.program, of_image, bounds)),
         })
-    }
-
-    /// Has renditions that may be large written to unnamed files in `folder`.
-    pub fn spooling_to(self, folder: PathBuf) -> Self {
-        Deriver { spool_dir: Some(folder), ..self }
     }
 
     /// The derivatives that are made of every source.
@@ -163,31 +157,37 @@ impl Deriver {
         Ok(inspected)
     }
 
-    /// Makes every derivative of the recipe from one source that was inspected.
+    /// Makes every derivative of the recipe from one source that was inspected; one that may be too large for memory
+    /// goes to `outlet` as it is made, unless it is made in a process of its own, which reaches nothing outside.
     ///
     /// # Errors
     /// What the image is or cannot give, or what it did to the process that made it; its stage is
     /// [`Stage::Derive`].
-    pub async fn derive(&self, body: Arc<Body>, inspected: &Inspected) -> Result<Made, Error> {
+    pub async fn derive(
+        &self,
+        body: Arc<Body>,
+        inspected: &Inspected,
+        outlet: Option<Outlet>,
+    ) -> Result<Made, Error> {
         let (isolated, need) = (self.is_isolated(&body), inspected.need);
         // Beside the body itself there is the shared file's copy and the process's own.
         let shared = if isolated { body.len() as u64 * 2 } else { 0 };
         let mut admitted = self.admit(need.saturating_add(shared)).await?;
-        let (recipe, limits, spool_dir) = (Arc::clone(&self.recipe), self.limits, self.spool_dir.clone());
-        let (renditions, truncated, elapsed): (Vec<MadeRendition>, _, _) = if isolated {
+        let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
+        let (renditions, truncated, elapsed, notes): (Vec<MadeRendition>, _, _, _) = if isolated {
             let workshop = Arc::clone(&self.workshop);
             let made = self.on_thread(move || workshop.derive(&body, &recipe, need)).await?;
-            (made.0.into_iter().map(MadeRendition::from).collect(), made.1, made.2)
+            (made.0.into_iter().map(MadeRendition::from).collect(), made.1, made.2, Vec::new())
         } else {
             let here = move || {
                 let started = Instant::now();
-                let mut made = Collected { renditions: Vec::new(), spool_dir };
+                let mut made = Collected { renditions: Vec::new(), outlet };
                 let derived = imgmill_image::derive(&body, &recipe, &mut made, &limits)?;
-                Ok((made.renditions, derived.truncated, started.elapsed()))
+                Ok((made.renditions, derived.truncated, started.elapsed(), derived.notes))
             };
             self.on_thread(here).await?
         };
-        let bytes = renditions.iter().map(|rendition| rendition.bytes.len() as u64).sum::<u64>();
+        let bytes = renditions.iter().map(MadeRendition::length).sum::<u64>();
         if bytes > self.max_output {
             let most = self.max_output;
             let message =
@@ -195,10 +195,9 @@ impl Deriver {
             return Err(Error::new(Stage::Derive, Kind::TooLarge, message));
         }
         // The decoded pixels are gone; what was made of them waits for the store.
-        let in_memory = renditions.iter().filter(|rendition| !rendition.spooled);
-        let bytes = in_memory.map(|rendition| rendition.bytes.len() as u64).sum();
+        let bytes = renditions.iter().map(MadeRendition::in_memory).sum();
         let held = admitted.split((units(bytes) as usize).min(admitted.num_permits()));
-        Ok(Made { renditions, truncated, elapsed, held })
+        Ok(Made { renditions, truncated, notes, elapsed, held })
     }
 
     /// The size of an image that can be decoded to its end, and nothing of any other bytes: what a

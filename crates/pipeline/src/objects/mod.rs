@@ -5,6 +5,7 @@
 
 mod credentials;
 mod failure;
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
 pub use failure::failure;
+pub use upload::{Onto, Upload};
 
 use crate::error::{Error, Kind, Stage};
 use crate::redact;

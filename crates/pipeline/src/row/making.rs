@@ -1,19 +1,22 @@
 //! The dear part of a row's way: renditions made, and put or found where they belong.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use imgmill_image::{Coming, Derivative, PyramidShape};
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
 use crate::delegate::{self, Coder};
-use crate::derive::{Inspected, MadeRendition};
-use crate::error::{Error, Kind};
+use crate::derive::{Content, Inspected, MadeRendition, Outlet};
+use crate::error::{Error, Kind, Stage};
 use crate::identity::{source_name, text_hash};
 use crate::job::Job;
+use crate::objects::{Onto, Upload};
 use crate::outcome::StoredRendition;
-use crate::store::{KnownRendition, Owner, Put};
+use crate::store::{Description, KnownRendition, Owner, Put};
 
 impl Rows {
     /// Makes every wanted rendition and stores it, unless the store has them all.
@@ -37,9 +40,11 @@ impl Rows {
                 return Ok(Arc::new(Made { width, height, truncated, kept: None, renditions }));
             }
         }
-        let made = self.stages.deriver.derive(readable, &header).await?;
+        let outlet = self.outlet(wanted);
+        let made = self.stages.deriver.derive(readable, &header, Some(outlet)).await?;
         spent.timings.derive += made.elapsed;
         tracing::info!(format = header.format, width, height, ms = ms(made.elapsed), "derived");
+        made.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let kept = match &self.stages.keeper {
             Some(keeper) => keeper.source(body).await,
             None => {
@@ -121,15 +126,81 @@ impl Rows {
         wanted: &Wanted<'_>,
         rendition: MadeRendition,
     ) -> Result<StoredRendition, Error> {
-        let MadeRendition { width, height, format, bytes, .. } = rendition;
-        let kept = match &self.stages.keeper {
-            Some(keeper) => keeper.rendition(bytes.clone(), format.extension()).await,
-            None => None,
+        let MadeRendition { width, height, format, content } = rendition;
+        let as_what = described(wanted.derivative, (width, height));
+        let content = match content {
+            Content::Upload(upload) if !upload.goes_somewhere() => {
+                Content::Bytes(readable_bytes(&upload)?.unwrap_or_default())
+            }
+            content => content,
         };
-        let length = self.put_object(job, wanted, bytes, format.media_type()).await?;
+        let bytes = match &content {
+            Content::Bytes(bytes) => Some(bytes.clone()),
+            Content::Upload(_) if self.stages.keeper.is_none() => None,
+            Content::Upload(upload) => readable_bytes(upload)?,
+        };
+        let kept = match (&self.stages.keeper, bytes) {
+            (Some(keeper), Some(bytes)) => keeper.rendition(bytes, format.extension()).await,
+            _ => None,
+        };
+        let length = match content {
+            Content::Bytes(bytes) => self.put_object(job, wanted, bytes, &as_what).await?,
+            Content::Upload(upload) => self.put_upload(job, wanted, upload).await?,
+        };
         tracing::info!(label = wanted.derivative.label, key = wanted.key, bytes = length, "stored");
         let known = KnownRendition { hash: wanted.hash.clone(), bytes: length, width, height };
         Ok(StoredRendition { kept, ..self.stored(wanted, &known) })
+    }
+
+    /// Where large renditions go while they are made: to their keys. What accepts sources that break off learns only by
+    /// making them what their renditions are called; those lie in a file until then.
+    fn outlet(&self, wanted: &[Wanted<'_>]) -> Outlet {
+        let keys: HashMap<String, (String, Derivative)> = wanted
+            .iter()
+            .map(|wanted| {
+                let Wanted { derivative, key, .. } = wanted;
+                (derivative.label.clone(), (key.clone(), (*derivative).clone()))
+            })
+            .collect();
+        let Stages { store, keeper, spool_dir, deriver, .. } = &self.stages;
+        let (store, spool_dir, is_kept) = (store.clone(), spool_dir.clone(), keeper.is_some());
+        let (is_open, runtime) = (deriver.accepts_truncated(), tokio::runtime::Handle::current());
+        let scratch = spool_dir.clone();
+        let open = move |coming: &Coming| {
+            if is_open {
+                return Upload::nowhere(&spool_dir).map(Some);
+            }
+            let Some((key, derivative)) = keys.get(&coming.label) else { return Ok(None) };
+            let as_what = described(derivative, (coming.width, coming.height));
+            let copy = is_kept.then_some(spool_dir.as_path());
+            store.begin(key, &as_what, coming.most, copy, &runtime).map(Some)
+        };
+        Outlet { open: Arc::new(open), scratch }
+    }
+
+    /// Finishes an upload, or finds the object there; answers its length.
+    async fn put_upload(&self, job: &Job, wanted: &Wanted<'_>, upload: Upload) -> Result<u64, Error> {
+        let Stages { store, keys, freshness, deriver, .. } = &self.stages;
+        let length = upload.length();
+        if !keys.is_content_addressed() {
+            let owner = Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() };
+            let claim = store.claim(&wanted.key, &owner).await?;
+            return store.finish_claimed(&wanted.key, &owner, claim, upload).await.map(|_| length);
+        }
+        let onto = match (freshness, store.find(&wanted.key).await?) {
+            (Freshness::Refresh, _) => Onto::Anything,
+            (_, None) => Onto::Nothing,
+            (_, Some(found)) if found.length == length => return Ok(length),
+            (_, Some(found)) => {
+                if deriver.whole(store.read(&wanted.key).await?).await.is_some() {
+                    return Ok(found.length);
+                }
+                tracing::warn!(key = wanted.key, "the stored rendition is damaged; replacing it");
+                Onto::Anything
+            }
+        };
+        // Who was faster made the same of the same.
+        upload.finish(onto).await.map(|_| length)
     }
 
     /// Puts the bytes, or finds them put; answers the length of the object that is there.
@@ -138,20 +209,20 @@ impl Rows {
         job: &Job,
         wanted: &Wanted<'_>,
         bytes: Bytes,
-        media_type: &'static str,
+        as_what: &Description,
     ) -> Result<u64, Error> {
         let Stages { store, keys, freshness, deriver, .. } = &self.stages;
         let length = bytes.len() as u64;
         if !keys.is_content_addressed() {
             let owner = Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() };
             let claim = store.claim(&wanted.key, &owner).await?;
-            store.put_claimed(&wanted.key, &owner, claim, bytes, media_type).await?;
+            store.put_claimed(&wanted.key, &owner, claim, bytes, as_what).await?;
             return Ok(length);
         }
         if *freshness == Freshness::Refresh {
-            return store.replace(&wanted.key, bytes, media_type, None).await.map(|()| length);
+            return store.replace(&wanted.key, bytes, as_what, None).await.map(|()| length);
         }
-        match store.create(&wanted.key, bytes.clone(), media_type).await? {
+        match store.create(&wanted.key, bytes.clone(), as_what).await? {
             Put::Created | Put::Present => Ok(length),
             // Sizes made together share a decode, so another recipe's bytes may differ and be as good.
             // Objects under a hash do not change, unless this one is damaged.
@@ -161,8 +232,31 @@ impl Rows {
                     return Ok(theirs);
                 }
                 tracing::warn!(key = wanted.key, "the stored rendition is damaged; replacing it");
-                store.replace(&wanted.key, bytes, media_type, found.as_ref()).await.map(|()| length)
+                store.replace(&wanted.key, bytes, as_what, found.as_ref()).await.map(|()| length)
             }
         }
     }
+}
+
+/// What is said of a rendition of this size: its type; of a pyramid also what an image server would else have to open it
+/// for.
+fn described(derivative: &Derivative, (width, height): (u32, u32)) -> Description {
+    let mut described = Description::from(derivative.request.format.media_type());
+    if let Some(shape) = PyramidShape::of(derivative, (width, height)) {
+        let numbers = [
+            ("width", u64::from(width)),
+            ("height", u64::from(height)),
+            ("pages", shape.pages as u64),
+            ("levels", shape.levels as u64),
+            ("tile-size", shape.tile.into()),
+        ];
+        described.metadata = numbers.into_iter().map(|(name, number)| (name, number.to_string())).collect();
+    }
+    described
+}
+
+fn readable_bytes(upload: &Upload) -> Result<Option<Bytes>, Error> {
+    upload.bytes().map_err(|error| {
+        Error::new(Stage::Store, Kind::Io, "a rendition could not be read back").caused_by(error)
+    })
 }

@@ -6,6 +6,7 @@
 mod making;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,8 @@ pub struct Stages {
     pub freshness: Freshness,
     /// Where local copies go, if any are wanted.
     pub keeper: Option<Arc<Keeper>>,
+    /// Where files without a name may lie for a while.
+    pub spool_dir: PathBuf,
     /// Look only: download, make and store nothing.
     pub dry_run: bool,
 }
@@ -90,7 +93,7 @@ struct Made {
     width: u32,
     height: u32,
     truncated: bool,
-    kept: Option<std::path::PathBuf>,
+    kept: Option<PathBuf>,
     renditions: Vec<StoredRendition>,
 }
 

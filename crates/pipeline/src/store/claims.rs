@@ -10,10 +10,10 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::{Put, Store};
+use super::{Description, Put, Store};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::text_hash;
-use crate::objects::failure;
+use crate::objects::{Onto, Upload, failure};
 
 /// A claim whose object never came is given up after this: its run was killed in between.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
@@ -93,9 +93,9 @@ impl Store {
         owner: &Owner,
         claim: Claim,
         bytes: Bytes,
-        media_type: &'static str,
+        as_what: &Description,
     ) -> Result<Put, Error> {
-        let put = self.create(key, bytes.clone(), media_type).await?;
+        let put = self.create(key, bytes.clone(), as_what).await?;
         let put = match claim {
             // Whoever owns it keeps it whole; what is there is the same rendition.
             Claim::Shared => return Ok(put),
@@ -106,11 +106,39 @@ impl Store {
             Claim::Own if put == Put::Created => put,
             Claim::Own => {
                 let found = self.find(key).await?;
-                self.replace(key, bytes, media_type, found.as_ref()).await?;
+                self.replace(key, bytes, as_what, found.as_ref()).await?;
                 Put::Created
             }
         };
         self.write_claim(key, &Record::new(owner, true), PutMode::Overwrite).await?;
+        Ok(put)
+    }
+
+    /// The same of a rendition that is on its way: it is there whole after this, or not at all.
+    ///
+    /// # Errors
+    /// As [`put_claimed`](Self::put_claimed).
+    pub async fn finish_claimed(
+        &self,
+        key: &str,
+        owner: &Owner,
+        claim: Claim,
+        upload: Upload,
+    ) -> Result<Put, Error> {
+        let length = upload.length();
+        let onto = if claim == Claim::Own { Onto::Anything } else { Onto::Nothing };
+        let put = match upload.finish(onto).await? {
+            true => Put::Created,
+            false => match self.find(key).await? {
+                // A run that was killed between putting and saying so: two of such a length are the same.
+                Some(found) if found.length == length => Put::Present,
+                Some(found) if claim == Claim::Shared => Put::Different { length: found.length },
+                _ => return Err(conflict(key, "holds an object that imgmill did not put there")),
+            },
+        };
+        if claim != Claim::Shared {
+            self.write_claim(key, &Record::new(owner, true), PutMode::Overwrite).await?;
+        }
         Ok(put)
     }
 
@@ -181,7 +209,7 @@ mod tests {
         );
 
         let put = async |claim, bytes: &'static [u8]| {
-            store.put_claimed("k", &a, claim, Bytes::from_static(bytes), "image/jpeg").await
+            store.put_claimed("k", &a, claim, Bytes::from_static(bytes), &"image/jpeg".into()).await
         };
         assert_eq!(put(Claim::New, b"one").await.unwrap(), Put::Created);
         assert_eq!(put(Claim::New, b"one").await.unwrap(), Put::Present);

@@ -19,7 +19,7 @@ pub use pointers::{KnownRendition, Pointer};
 
 use crate::error::{Error, Kind, Stage};
 use crate::identity::RESERVED;
-use crate::objects::{Address, Bucket, ObjectOptions, failure};
+use crate::objects::{Address, Bucket, ObjectOptions, Upload, failure};
 
 /// What is said of every rendition that is put.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,21 @@ pub struct PutSettings {
     pub storage_class: Option<String>,
     /// Object tags.
     pub tags: Vec<(String, String)>,
+}
+
+/// What is said of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Metadata of its own, by names in lower case.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+impl From<&'static str> for Description {
+    fn from(media_type: &'static str) -> Self {
+        Description { media_type, metadata: Vec::new() }
+    }
 }
 
 /// How a put ended.
@@ -55,7 +70,7 @@ pub struct Found {
 }
 
 /// The store of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Store {
     bucket: Bucket,
     put: PutSettings,
@@ -111,14 +126,11 @@ impl Store {
     ///
     /// # Errors
     /// Whatever the store answers, translated; transient ones were tried again.
-    pub async fn create(&self, key: &str, bytes: Bytes, media_type: &'static str) -> Result<Put, Error> {
+    pub async fn create(&self, key: &str, bytes: Bytes, as_what: &Description) -> Result<Put, Error> {
         let path = self.path(key);
         let length = bytes.len() as u64;
-        let put = self.bucket.store.put_opts(
-            &path,
-            bytes.clone().into(),
-            self.options(PutMode::Create, media_type),
-        );
+        let put =
+            self.bucket.store.put_opts(&path, bytes.clone().into(), self.options(PutMode::Create, as_what));
         let error = match put.await {
             Ok(_) => return Ok(Put::Created),
             Err(error) => error,
@@ -136,9 +148,9 @@ impl Store {
         match self.find(key).await? {
             Some(found) if found.length == length => Ok(Put::Present),
             Some(found) => Ok(Put::Different { length: found.length }),
-            None if there => self.replace(key, bytes, media_type, None).await.map(|()| Put::Created),
+            None if there => self.replace(key, bytes, as_what, None).await.map(|()| Put::Created),
             None => {
-                let again = self.options(PutMode::Create, media_type);
+                let again = self.options(PutMode::Create, as_what);
                 match self.bucket.store.put_opts(&path, bytes.into(), again).await {
                     Ok(_) => Ok(Put::Created),
                     Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Present),
@@ -146,6 +158,22 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Begins to put an object of about `most` bytes at the most; nothing is at its key before
+    /// [`Upload::finish`]. `copy` is a folder for a copy that can be read afterwards.
+    ///
+    /// # Errors
+    /// Where no file can be made for it.
+    pub fn begin(
+        &self,
+        key: &str,
+        as_what: &Description,
+        most: u64,
+        copy: Option<&std::path::Path>,
+        runtime: &tokio::runtime::Handle,
+    ) -> std::io::Result<Upload> {
+        Upload::begin(&self.bucket, self.path(key), self.described(as_what), most, copy, runtime)
     }
 
     /// Puts an object in the place of the one `found` there, if it is still that one; without `found`,
@@ -157,7 +185,7 @@ impl Store {
         &self,
         key: &str,
         bytes: Bytes,
-        media_type: &'static str,
+        as_what: &Description,
         found: Option<&Found>,
     ) -> Result<(), Error> {
         let mode = match found {
@@ -165,7 +193,7 @@ impl Store {
             _ => PutMode::Overwrite,
         };
         let put =
-            self.bucket.store.put_opts(&self.path(key), bytes.into(), self.options(mode, media_type)).await;
+            self.bucket.store.put_opts(&self.path(key), bytes.into(), self.options(mode, as_what)).await;
         match put {
             Ok(_) => Ok(()),
             Err(object_store::Error::Precondition { .. }) => Err(Error::new(
@@ -235,22 +263,30 @@ impl Store {
         self.path(&format!("{RESERVED}/{key}"))
     }
 
-    fn options(&self, mode: PutMode, media_type: &'static str) -> PutOptions {
+    fn options(&self, mode: PutMode, as_what: &Description) -> PutOptions {
+        let (attributes, tags) = self.described(as_what);
+        PutOptions { mode, tags, attributes, ..PutOptions::default() }
+    }
+
+    /// What is said of an object: of one in a folder nothing, since there is no place for it.
+    fn described(&self, as_what: &Description) -> (Attributes, TagSet) {
+        let (mut attributes, mut tags) = (Attributes::new(), TagSet::default());
         if self.is_local() {
-            return PutOptions::from(mode);
+            return (attributes, tags);
         }
-        let mut attributes = Attributes::new();
-        attributes.insert(Attribute::ContentType, media_type.into());
+        attributes.insert(Attribute::ContentType, as_what.media_type.into());
+        for (name, value) in &as_what.metadata {
+            attributes.insert(Attribute::Metadata((*name).into()), value.clone().into());
+        }
         if let Some(value) = &self.put.cache_control {
             attributes.insert(Attribute::CacheControl, value.clone().into());
         }
         if let Some(value) = &self.put.storage_class {
             attributes.insert(Attribute::StorageClass, value.clone().into());
         }
-        let mut tags = TagSet::default();
         for (name, value) in &self.put.tags {
             tags.push(name, value);
         }
-        PutOptions { mode, tags, attributes, ..PutOptions::default() }
+        (attributes, tags)
     }
 }

@@ -9,7 +9,7 @@ mod boxes;
 mod items;
 mod yuv;
 
-use crate::color::{self, Space};
+use crate::color;
 use crate::error::Error;
 use crate::exif::{self, Turn};
 use crate::header::Header;
@@ -33,6 +33,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: image.orientation,
         channels: if image.mono { 1 } else { 3 } + u8::from(alpha),
         bits: image.bits,
+        in_order: false,
         jpeg: None,
         vector: None,
     })
@@ -62,11 +63,10 @@ pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
         }
         pixels = with_alpha(&pixels, &alpha.decode(source, &items, Wanted::Alpha)?.pixels, premultiplied)?;
     }
-    let space = match image.profile {
-        Some(profile) => Space::Icc(profile.into()),
-        None => Space::Cicp { primaries: cicp.primaries, transfer: cicp.transfer },
-    };
-    color::space_to_srgb(&mut pixels, &space);
+    match image.profile {
+        Some(profile) => color::to_srgb(&mut pixels, profile),
+        None => color::cicp_to_srgb(&mut pixels, cicp.primaries, cicp.transfer),
+    }
     Ok(pixels)
 }
 

@@ -142,6 +142,28 @@ impl Colours {
     }
 }
 
+impl Colours {
+    /// Whether the samples themselves are grey or RGB, so that nothing is lost by keeping all of their bits.
+    pub(super) fn can_be_wide(&self) -> bool {
+        matches!(self.model, Model::Grey { .. } | Model::Rgb)
+    }
+
+    /// Finishes one pixel of such samples in 16 bits, the lower byte first.
+    pub(super) fn finish_wide(&self, stored: &[u16], made: &mut [u8]) {
+        let (made, _) = made.as_chunks_mut::<2>();
+        let alpha = if self.has_alpha { stored.last() } else { None };
+        for (index, (made, sample)) in made.iter_mut().zip(stored).enumerate() {
+            let is_alpha = alpha.is_some() && index + 1 == stored.len();
+            let straight = match alpha {
+                Some(alpha) if self.is_associated && !is_alpha => unmultiplied(*sample, *alpha),
+                _ => *sample,
+            };
+            let inverted = matches!(self.model, Model::Grey { inverted: true }) && !is_alpha;
+            *made = if inverted { u16::MAX - straight } else { straight }.to_le_bytes();
+        }
+    }
+}
+
 /// L\* of 0 to 100, of bits that stand at the top of 16: full scale is 255 of 8 bits and 65535 of 16.
 fn lightness(l: u16) -> f32 {
     let l = if l & 0xFF == 0 { u32::from(l >> 8) * 257 } else { u32::from(l) };

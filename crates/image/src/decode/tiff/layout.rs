@@ -120,6 +120,14 @@ pub(super) struct Pieces {
 }
 
 impl Layout {
+    /// Whether rows of strips or tiles are so low that the image can be read a row of them at a time.
+    pub(super) fn comes_in_order(&self) -> bool {
+        /// What tiles have at the most, and strips if somebody meant them.
+        const LOW: u32 = 1024;
+        let plain = self.compression == compression::NONE && !self.pieces.tiled && !self.planar;
+        self.compression != compression::OLD_JPEG && (plain || self.pieces.height <= LOW)
+    }
+
     pub(super) fn read(directory: &Directory<'_>) -> Result<Self, Error> {
         let number = |tag| directory.number(tag);
         let side = |tag| match number(tag)? {

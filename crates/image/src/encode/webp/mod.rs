@@ -14,9 +14,18 @@ const LONGEST: u32 = 16_383;
 /// libwebp's own default method.
 const METHOD: u8 = 4;
 
-/// A lossy WebP with no metadata, of colour pixels.
+/// A lossy WebP with no metadata.
 pub(crate) fn plain(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, Error> {
-    ffi::encode(pixels, Settings { quality, lossless: false, method: METHOD })
+    in_colour(pixels, Settings { quality, lossless: false, method: METHOD })
+}
+
+/// WebP is always in colour.
+fn in_colour(pixels: &Pixels, settings: Settings) -> Result<Vec<u8>, Error> {
+    match pixels.channels {
+        Channels::Rgb | Channels::Rgba => ffi::encode(pixels, settings),
+        Channels::Gray => ffi::encode(&pixels.map(Channels::Rgb, |[v]| [v; 3]), settings),
+        Channels::GrayAlpha => ffi::encode(&pixels.map(Channels::Rgba, |[v, a]| [v, v, v, a]), settings),
+    }
 }
 
 pub(super) fn encode(
@@ -36,12 +45,7 @@ pub(super) fn encode(
         // libwebp's methods are 0 to 6.
         method: options.effort.map_or(METHOD, |effort| (effort * 6).div_ceil(10)),
     };
-    let file = match pixels.channels {
-        Channels::Rgb | Channels::Rgba => ffi::encode(pixels, settings),
-        // WebP is always in colour.
-        Channels::Gray => ffi::encode(&pixels.map(Channels::Rgb, |[v]| [v; 3]), settings),
-        Channels::GrayAlpha => ffi::encode(&pixels.map(Channels::Rgba, |[v, a]| [v, v, v, a]), settings),
-    }?;
+    let file = in_colour(pixels, settings)?;
     let has_alpha = matches!(pixels.channels, Channels::GrayAlpha | Channels::Rgba);
     match exif {
         Some(exif) => container::with_exif(&file, (pixels.width, pixels.height), has_alpha, exif),

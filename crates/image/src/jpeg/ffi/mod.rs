@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 mod fault;
+mod planes;
 mod reader;
 mod strips;
 mod tiles;
@@ -17,6 +18,7 @@ mod transcode;
 mod turn;
 mod writer;
 
+pub(crate) use planes::{PlaneRows, PlaneStrips};
 pub(crate) use reader::{Colour, Scaled, decode};
 pub(crate) use strips::Strips;
 pub(crate) use tiles::TileEncoder;

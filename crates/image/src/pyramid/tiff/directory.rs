@@ -1,6 +1,6 @@
 //! Image file directories: TIFF 6.0 §2, and BigTIFF's, whose numbers are eight bytes long.
 
-/// The tags that a pyramid has, by their numbers: TIFF 6.0, its supplements 1 and 2, and EXIF's copyright.
+/// The tags that a pyramid has, by their numbers: TIFF 6.0, its supplements 1 and 2, and ICC.1 annex B.
 pub(super) mod tag {
     pub const NEW_SUBFILE_TYPE: u16 = 254;
     pub const IMAGE_WIDTH: u16 = 256;
@@ -24,6 +24,7 @@ pub(super) mod tag {
     pub const JPEG_TABLES: u16 = 347;
     pub const YCBCR_SUBSAMPLING: u16 = 530;
     pub const REFERENCE_BLACK_WHITE: u16 = 532;
+    pub const PROFILE: u16 = 34675;
 }
 
 /// Offsets of four bytes, or of eight.

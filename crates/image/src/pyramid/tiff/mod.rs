@@ -7,6 +7,7 @@
 
 mod directory;
 mod packing;
+mod planar;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -15,13 +16,14 @@ use std::sync::Arc;
 use super::bands::Take;
 use super::{Band, Bands, Line, Tile, until_one_tile, with_line};
 use crate::error::{Error, ErrorKind, shielded};
-use crate::pixels::Channels;
+use crate::pixels::{Channels, Depth};
 use crate::recipe::Compression;
 use crate::sink::Output;
 use directory::{Directory, Width, tag};
 use packing::Packer;
 
-pub(crate) use packing::Packing;
+pub(crate) use packing::{Packing, Samples};
+pub(crate) use planar::write_planes;
 
 /// How a pyramid is written.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub(crate) struct Settings {
     pub subifd: bool,
     /// Texts of the first directory by their tags, without closing zeros.
     pub texts: Vec<(u16, Vec<u8>)>,
+    /// The profile that says whose colours the samples are; of sRGB none is needed.
+    pub profile: Option<Vec<u8>>,
 }
 
 /// A band in flight holds this much at least before anybody waits for it.
@@ -48,44 +52,64 @@ const IN_FLIGHT: usize = 4 << 20;
 /// not take it.
 pub(crate) fn write(
     size: (u32, u32),
-    channels: Channels,
+    (channels, depth): (Channels, Depth),
     settings: &Settings,
     threads: NonZeroUsize,
     out: &mut dyn Output,
     rows: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let sizes = until_one_tile(size.0, size.1, settings.tile);
-    let worker = || -> Box<dyn FnMut(Tile) -> Packed> {
-        let mut packer = Packer::new(settings.packing, settings.tile, channels);
-        Box::new(move |tile| match &mut packer {
-            Ok(packer) => shielded(ErrorKind::Encode, || packer.pack(&tile)),
-            Err(error) => Err(Error::encode(error.to_string())),
-        })
-    };
-    with_line(threads, worker, |line| {
-        let mut bands = Bands::new(&sizes, channels, settings.tile);
-        let mut writer = Writer::new(line, out, sizes.len(), settings.tile)?;
+    let samples = Samples::Pixels(channels, depth);
+    with_line(threads, packers(settings, samples), |line| {
+        let mut bands = Bands::new(&sizes, channels, depth, settings.tile);
+        let mut writer = Writer::new(line, out, sizes.len(), &[settings.tile])?;
         rows(&mut |some| bands.push(some, &mut writer))?;
         if !bands.is_complete() {
             return Err(Error::truncated("the image ended before its last row"));
         }
-        writer.finish(&sizes, channels, settings)
+        writer.finish(&sizes, samples, settings)
     })
 }
 
+/// A tile: of one band, or of three that hold a plane each.
+type Task = Vec<Tile>;
 type Packed = Result<Vec<u8>, Error>;
+
+fn packers(settings: &Settings, samples: Samples) -> impl Fn() -> Box<dyn FnMut(Task) -> Packed> + Sync {
+    let (packing, tile) = (settings.packing, settings.tile);
+    move || {
+        let mut packer = Packer::new(packing, tile, samples);
+        Box::new(move |task| match &mut packer {
+            Ok(packer) => shielded(ErrorKind::Encode, || packer.pack(&task)),
+            Err(error) => Err(Error::encode(error.to_string())),
+        })
+    }
+}
 
 /// Takes bands, has their tiles packed, and writes them one after another.
 struct Writer<'a, 'l> {
-    line: &'a mut Line<'l, Tile, Packed>,
+    line: &'a mut Line<'l, Task, Packed>,
     out: &'a mut dyn Output,
     position: u64,
     levels: Vec<Tiles>,
-    /// Bands whose tiles are not all written, with how many are missing.
-    in_flight: VecDeque<(Arc<Band>, u32)>,
-    side: u32,
+    /// Bands whose tiles are not all written.
+    in_flight: VecDeque<InFlight>,
+    /// Side of a tile, in each of the bands that lie over each other.
+    sides: Vec<u32>,
     /// The most bytes of bands in flight.
     room: usize,
+}
+
+/// Bands that lie over each other, and how many tiles of them are missing.
+struct InFlight {
+    bands: Vec<Arc<Band>>,
+    missing: u32,
+}
+
+impl InFlight {
+    fn bytes(&self) -> usize {
+        self.bands.iter().map(|band| band.data.len()).sum()
+    }
 }
 
 /// Where a level's tiles are.
@@ -93,37 +117,24 @@ struct Writer<'a, 'l> {
 struct Tiles {
     offsets: Vec<u64>,
     lengths: Vec<u32>,
-    /// Memory of a band that is written.
-    spare: Vec<u8>,
+    /// Memory of bands that are written, those that lay over each other in their order.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Take for Writer<'_, '_> {
     fn take(&mut self, band: Band) -> Result<Vec<u8>, Error> {
         let level = band.level;
-        self.room = self.room.max(band.data.len());
-        let band = Arc::new(band);
-        let mut tiles = 0;
-        for tile in Tile::of(&band, self.side) {
-            self.line.give(tile);
-            tiles += 1;
-        }
-        self.in_flight.push_back((band, tiles));
-        while let Some(packed) = self.line.ready() {
-            self.append(packed?)?;
-        }
-        while self.in_flight.iter().map(|(band, _)| band.data.len()).sum::<usize>() > self.room {
-            self.append_next()?;
-        }
-        Ok(std::mem::take(&mut self.levels[level].spare))
+        self.give(level, vec![band])?;
+        Ok(self.levels[level].spare.pop().unwrap_or_default())
     }
 }
 
 impl<'a, 'l> Writer<'a, 'l> {
     fn new(
-        line: &'a mut Line<'l, Tile, Packed>,
+        line: &'a mut Line<'l, Task, Packed>,
         out: &'a mut dyn Output,
         levels: usize,
-        side: u32,
+        sides: &[u32],
     ) -> Result<Self, Error> {
         let header = [0; 16];
         out.add(&header).map_err(not_taken)?;
@@ -133,9 +144,35 @@ impl<'a, 'l> Writer<'a, 'l> {
             position: header.len() as u64,
             levels: vec![Tiles::default(); levels],
             in_flight: VecDeque::new(),
-            side,
+            sides: sides.to_vec(),
             room: IN_FLIGHT,
         })
+    }
+
+    /// Has the tiles of bands packed that lie over each other; waits while too many are in flight.
+    fn give(&mut self, level: usize, bands: Vec<Band>) -> Result<(), Error> {
+        let bands: Vec<_> = bands.into_iter().map(|band| Arc::new(Band { level, ..band })).collect();
+        let mut columns: Vec<_> =
+            bands.iter().zip(&self.sides).map(|(band, side)| Tile::of(band, *side)).collect();
+        let mut missing = 0;
+        loop {
+            let tiles: Vec<_> = columns.iter_mut().filter_map(Iterator::next).collect();
+            if tiles.len() < bands.len() {
+                break;
+            }
+            self.line.give(tiles);
+            missing += 1;
+        }
+        let in_flight = InFlight { bands, missing };
+        self.room = self.room.max(in_flight.bytes());
+        self.in_flight.push_back(in_flight);
+        while let Some(packed) = self.line.ready() {
+            self.append(packed?)?;
+        }
+        while self.in_flight.iter().map(InFlight::bytes).sum::<usize>() > self.room {
+            self.append_next()?;
+        }
+        Ok(())
     }
 
     /// Waits for the next tile and writes it; false if there is none.
@@ -147,28 +184,30 @@ impl<'a, 'l> Writer<'a, 'l> {
     }
 
     fn append(&mut self, packed: Vec<u8>) -> Result<(), Error> {
-        let Some((band, missing)) = self.in_flight.front_mut() else { return Ok(()) };
-        let tiles = &mut self.levels[band.level];
+        let Some(InFlight { bands, missing }) = self.in_flight.front_mut() else { return Ok(()) };
+        let level = bands.first().map_or(0, |band| band.level);
+        let tiles = &mut self.levels[level];
         let length = u32::try_from(packed.len()).map_err(|_| Error::encode("a tile has more than 4 GB"))?;
         tiles.offsets.push(self.position);
         tiles.lengths.push(length);
         self.position += u64::from(length);
         *missing -= 1;
         if *missing == 0
-            && let Some((band, _)) = self.in_flight.pop_front()
-            && let Ok(band) = Arc::try_unwrap(band)
+            && let Some(written) = self.in_flight.pop_front()
+            && level == 0
         {
-            self.levels[band.level].spare = band.data;
+            tiles.spare =
+                written.bands.into_iter().filter_map(Arc::into_inner).map(|band| band.data).collect();
         }
         self.out.add(&packed).map_err(not_taken)
     }
 
     /// Writes what is left, the directories and the header.
-    fn finish(mut self, sizes: &[(u32, u32)], channels: Channels, settings: &Settings) -> Result<(), Error> {
+    fn finish(mut self, sizes: &[(u32, u32)], samples: Samples, settings: &Settings) -> Result<(), Error> {
         while self.append_next()? {}
         let mut directories = Vec::with_capacity(sizes.len());
         for (level, (size, tiles)) in sizes.iter().zip(&self.levels).enumerate() {
-            directories.push(describe(level, *size, tiles, channels, settings)?);
+            directories.push(describe(level, *size, tiles, samples, settings)?);
         }
         let below = directories.len() - 1;
         if settings.subifd && below > 0 {
@@ -205,17 +244,18 @@ fn describe(
     level: usize,
     (width, height): (u32, u32),
     tiles: &Tiles,
-    channels: Channels,
+    samples: Samples,
     settings: &Settings,
 ) -> Result<Directory, Error> {
     let packing = settings.packing;
-    let stored = packing.stored(channels);
+    let stored = packing.stored(samples.channels());
+    let bits = 8 * samples.depth().bytes() as u16;
     let is_jpeg = packing.compression == Compression::Jpeg;
     let mut directory = Directory::default();
     directory.long(tag::NEW_SUBFILE_TYPE, &[u32::from(level > 0)]);
     directory.long(tag::IMAGE_WIDTH, &[width]);
     directory.long(tag::IMAGE_LENGTH, &[height]);
-    directory.short(tag::BITS_PER_SAMPLE, &vec![8; stored.count()]);
+    directory.short(tag::BITS_PER_SAMPLE, &vec![bits; stored.count()]);
     directory.short(tag::COMPRESSION, &[packing.number()]);
     directory.short(tag::PHOTOMETRIC, &[photometric(stored, is_jpeg)]);
     directory.short(tag::ORIENTATION, &[1]);
@@ -238,13 +278,17 @@ fn describe(
         directory.short(tag::EXTRA_SAMPLES, &[2]);
     }
     if is_jpeg {
-        let tables = packing::jpeg_tables(packing, settings.tile, channels)?;
+        let tables = packing::jpeg_tables(packing, settings.tile, samples)?;
         directory.undefined(tag::JPEG_TABLES, &tables);
         if stored == Channels::Rgb {
             directory.short(tag::YCBCR_SUBSAMPLING, if packing.is_subsampled() { &[2, 2] } else { &[1, 1] });
             let full = [(0, 1), (255, 1), (128, 1), (255, 1), (128, 1), (255, 1)];
             directory.rational(tag::REFERENCE_BLACK_WHITE, &full);
         }
+    }
+    if let Some(profile) = &settings.profile {
+        // Whoever opens a level alone has to know it too.
+        directory.undefined(tag::PROFILE, profile);
     }
     if level == 0 {
         settings.texts.iter().for_each(|(tag, text)| directory.text(*tag, text));

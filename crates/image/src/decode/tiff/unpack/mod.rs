@@ -18,15 +18,15 @@ pub(super) use jpeg::stream as old_stream;
 
 /// What unpacking needs beside a piece's own bytes.
 pub(super) struct Unpacker<'a> {
-    layout: &'a Layout,
+    layout: Layout,
     jpeg: jpeg::Tables<'a>,
     t4_options: u64,
 }
 
 impl<'a> Unpacker<'a> {
-    pub(super) fn new(directory: &Directory<'a>, layout: &'a Layout) -> Result<Self, Error> {
+    pub(super) fn new(directory: &Directory<'a>, layout: &Layout) -> Result<Self, Error> {
         let jpeg = jpeg::Tables::read(directory, layout)?;
-        Ok(Self { layout, jpeg, t4_options: directory.number(tag::T4_OPTIONS)?.unwrap_or(0) })
+        Ok(Self { layout: layout.clone(), jpeg, t4_options: directory.number(tag::T4_OPTIONS)?.unwrap_or(0) })
     }
 
     /// The rows of a piece, `width` × `rows` pixels, in the file's byte order and still as differences.
@@ -37,7 +37,7 @@ impl<'a> Unpacker<'a> {
         rows: u32,
         limits: &Limits,
     ) -> Result<Vec<u8>, Error> {
-        let layout = self.layout;
+        let layout = &self.layout;
         let length = if layout.is_subsampled() {
             super::chroma::stored_length(layout.subsampling, width, rows)
         } else {
