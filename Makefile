@@ -4,10 +4,10 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run build test test-aws lint bench conformance fuzz setup install clean
+.PHONY: help run build test test-aws test-large lint bench conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 run: build ## Build, serve the sample images on loopback, run the main job on them.
 	@scripts/run-samples.sh
@@ -20,6 +20,9 @@ test: setup ## Run all tests; nothing needs to be started or configured.
 
 test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into bench/work).
 	scripts/test-aws.sh
+
+test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
+	scripts/test-large.py
 
 lint: setup ## Check formatting and lints, warnings denied.
 	cargo fmt --all --check
@@ -35,6 +38,9 @@ conformance: setup ## Compare with libvips and ImageMagick (installs those) on e
 	cargo build --release --locked -p imgmill-image --example derive
 	cargo build --release --locked -p imgmill-testing
 	conformance/conformance.py $(IMAGES)
+
+conformance-pyramids: build ## Have libtiff, libvips, an IIIF server and a viewer read what is made (installs those).
+	conformance/pyramids/pyramids.py
 
 TIME ?= 60
 fuzz: setup ## Fuzz the recipe grammar and each decoder for TIME=60 seconds (wants a nightly Rust).
