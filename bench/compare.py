@@ -3,7 +3,8 @@
 Markdown tables, with the runs behind them. README.md beside this file says what is measured and how.
 
     bench/compare.py [--tables runs,engine,pyramids] [--rounds N] [--imgmill PATH] [--samples PATH]
-                     [--images N] [--only NAME,NAME] [--source FILE.jpg] [--times N]
+                     [--images N] [--only NAME,NAME] [--source FILE.jpg] [--page FILE.jpg]
+                     [--times N]
 """
 
 import argparse
@@ -51,6 +52,10 @@ def main():
     if "pyramids" in options.tables:
 
         def draw(width, height):
+            if options.page and (width, height) == (9810, 8010):
+                return options.page.absolute()
+            if width * height > 200_000_000:
+                return wall(options.samples, width, height)
             return photographs(options.samples, "large-page", 1, width, height)[0]
 
         lines = pyramids.report(options.imgmill, draw, WORK, options.rounds, say)
@@ -103,6 +108,7 @@ def arguments():
     parser.add_argument("--images", type=int, default=1000, help="runs: how many")
     parser.add_argument("--only", default="", help="runs: only works whose names begin so, comma-separated")
     parser.add_argument("--source", type=Path, help="engine: a JPEG; default: one drawn by code, 2725×2225")
+    parser.add_argument("--page", type=Path, help="pyramids: a JPEG of 9810×8010 in place of the drawn one")
     parser.add_argument("--times", type=int, default=5, help="engine: how often in a round")
     options = parser.parse_args()
     options.imgmill = options.imgmill.absolute()
@@ -125,6 +131,17 @@ def photographs(samples, name, count, width, height):
         sizes = ["--count", count, "--width", width, "--height", height]
         subprocess.run([str(part) for part in [samples, "write", directory, *sizes]], check=True)
     return wanted
+
+
+def wall(samples, width, height):
+    """The path of a JPEG too large to be drawn at once."""
+    path = WORK / f"wall-{width}x{height}.jpg"
+    if not path.exists():
+        say(f"drawing {width}×{height} pixels")
+        sizes = ["--width", str(width), "--height", str(height)]
+        subprocess.run([samples, "wall", path.with_suffix(".part"), *sizes], check=True)
+        path.with_suffix(".part").rename(path)
+    return path
 
 
 def take_turns(all_works, options):

@@ -13,27 +13,28 @@ NOT_MEASURED = "not measured"
 # What is made, of a source how wide and high, and how many times libvips' wall time and CPU time it should take; MB.
 DEFLATE = ("deflate pyramid, tiles of 512, predictor", "deflate", (9810, 8010), 6.0, 3.0, 100)
 JPEG = ("JPEG pyramid, q 85, tiles of 512", "jpeg", (9810, 8010), 1.5, None, 100)
+LARGE = ("JPEG pyramid, q 85, tiles of 512", "jpeg", (30000, 23400), 1.0, None, 300)
 TILES = ("IIIF 3 level-0 tiles of 512, JPEG q 85", "iiif3", (10000, 10000), 1.5, None, None)
 # As large as libvips' file may be exceeded.
 EQUAL_SIZE = 1.02
 
 
 def report(imgmill, draw, home, rounds, say):
-    """The section's lines. `draw` gives a JPEG of a width and height."""
+    """The section's lines. `draw` gives a JPEG of a width and height, or one that is used instead."""
     python = tools.install_python(home / "venv-engine", BENCH / "requirements-engine.txt")
     shutil.rmtree(home / "pyramids", ignore_errors=True)
     yield f"Whole processes, all cores, medians of {rounds} rounds."
     yield ""
     yield "| Work | | Wall | CPU | Peak memory | Bytes |"
     yield "|---|---|---|---|---|---|"
-    for name, kind, size, *bars in (DEFLATE, JPEG, TILES):
+    for name, kind, size, *bars in (DEFLATE, JPEG, LARGE, TILES):
         source = draw(*size)
         makers = {"imgmill": ours(imgmill, kind), "libvips": libvips(python, kind)}
         runs, sizes, failures = {}, {}, {}
         for number in range(rounds):
             for tool, make in makers.items():
                 if tool not in failures:
-                    directory = home / "pyramids" / f"{kind}-{number}-{tool}"
+                    directory = home / "pyramids" / f"{kind}-{size[0]}-{number}-{tool}"
                     directory.mkdir(parents=True)
                     try:
                         runs.setdefault(tool, []).append(make(source, directory))
@@ -42,7 +43,7 @@ def report(imgmill, draw, home, rounds, say):
                         failures[tool] = str(failure)
                         say(f"pyramids: {kind}: {tool}: {failure}")
                     shutil.rmtree(directory, ignore_errors=True)
-            say(f"pyramids: {kind}: round {number + 1} of {rounds}")
+            say(f"pyramids: {size[0]}×{size[1]} → {kind}: round {number + 1} of {rounds}")
         yield from rows(f"{size[0]}×{size[1]} JPEG → {name}", runs, sizes, failures, bars)
 
 
@@ -62,6 +63,7 @@ def ours(imgmill, kind):
         output = directory.parent / "output.csv"
         output.unlink(missing_ok=True)
         command = [imgmill, "run", "--input", listed, "--output", output, "--recipe", recipe, "--quiet"]
+        command += ["--max-pixels", "1G", "--max-bytes", "1GiB"]
         return measure.run([*command, "--store", f"file://{directory}", "--discard"], log=log)
 
     return make
@@ -102,7 +104,8 @@ def rows(name, runs, sizes, failures, bars):
             verdict(
                 f"{(sizes['imgmill'] / sizes['libvips'] - 1) * 100:+.1f} %",
                 sizes["imgmill"] <= sizes["libvips"] * EQUAL_SIZE,
-                "≤ +2 %",
+                # A folder of ours holds the whole images that info.json lists, which libvips leaves out.
+                "" if "tiles of 512, JPEG" in name else "≤ +2 %",
             ),
         )
         yield f"| {name} | **met?** | " + " | ".join(cells) + " |"
