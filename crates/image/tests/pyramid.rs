@@ -107,6 +107,34 @@ fn jpeg_tiles_share_their_tables_and_look_like_the_source() {
     }
 }
 
+#[test]
+fn a_jpegs_own_planes_become_tiles() {
+    let image = quarters(333, 217);
+    // Colour at half the resolution and at all of it, from and to.
+    for (from, to) in [(85, 85), (95, 85), (95, 92), (85, 92)] {
+        let source = jpeg(&image, &format!(r#""q": {from}"#));
+        let bytes = made(&source, &format!(r#", "tile": 64, "compression": "jpeg", "q": {to}"#));
+        for (page, width, height) in [(1, 333, 217), (2, 167, 109), (3, 84, 55), (4, 42, 28)] {
+            let of_page = format!(r#"{{"p": {{"format": "png", "page": {page}}}}}"#);
+            let found = only(&bytes, &Recipe::parse_json(&of_page).unwrap());
+            let (found_width, found_height, _, data) = read_png(&found.bytes);
+            assert_eq!((found_width, found_height), (width, height));
+            let at = |x: u32, y: u32| &data[((y * width + x) * 3) as usize..][..3];
+            let (left, right) = (width / 4, width * 3 / 4);
+            let (top, bottom) = (height / 4, height * 3 / 4);
+            for (x, y, colour) in [
+                (left, top, [255, 0, 0]),
+                (right, top, [0, 255, 0]),
+                (right, bottom, [0, 0, 255]),
+                (left, bottom, [255, 255, 255]),
+            ] {
+                let near = at(x, y).iter().zip(colour).all(|(a, b): (&u8, u8)| a.abs_diff(b) < 24);
+                assert!(near, "{from} to {to}, level {page}: {:?} for {colour:?}", at(x, y));
+            }
+        }
+    }
+}
+
 /// The reader of these tests stumbles over long runs in LZW; libtiff does not.
 const LOSSLESS_FOR_RUNS: [&str; 3] = ["none", "deflate", "zstd"];
 
