@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run build test test-aws test-large lint bench conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run build test test-aws test-large test-memory test-isolation lint bench conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -23,6 +23,13 @@ test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into b
 
 test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
 	scripts/test-large.py
+
+MEMORY ?= 1024
+test-memory: build ## Watch the memory of runs over 50 images of 100 megapixels, against a budget of MEMORY=1024 MiB.
+	bench/memory.py --memory $(MEMORY)
+
+test-isolation: build ## Compare what threads and derive processes make of every file below FOLDERS.
+	conformance/isolation.py $(or $(FOLDERS),fuzz/seeds crates/image/tests/fixtures)
 
 lint: setup ## Check formatting and lints, warnings denied.
 	cargo fmt --all --check

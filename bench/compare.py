@@ -2,12 +2,13 @@
 """Measures imgmill beside the peers it is meant to beat, on the same files in the same run, and prints
 Markdown tables, with the runs behind them. README.md beside this file says what is measured and how.
 
-    bench/compare.py [--tables runs,engine,pyramids] [--rounds N] [--imgmill PATH] [--samples PATH]
+    bench/compare.py [--tables runs,isolation,engine,pyramids] [--rounds N] [--imgmill PATH] [--samples PATH]
                      [--images N] [--only NAME,NAME] [--source FILE.jpg] [--page FILE.jpg]
                      [--times N]
 """
 
 import argparse
+import contextlib
 import datetime
 import itertools
 import os
@@ -19,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import engine.section
+import isolation
 import measure
 import pyramids
 import site_server
@@ -28,7 +30,7 @@ import works
 
 BENCH = Path(__file__).resolve().parent
 WORK = BENCH / "work"
-TABLES = "runs,engine,pyramids"
+TABLES = "runs,isolation,engine,pyramids"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target"))
 
 
@@ -40,6 +42,11 @@ def main():
     if "runs" in options.tables:
         lines, failed = whole_runs(options, found)
         sections.append("## Whole runs\n\n" + lines)
+    if "isolation" in options.tables:
+        # Where a file system costs least, a process costs most; and its noise is not that of the disk.
+        with served(options, found, isolation.memory() or WORK) as bench:
+            lines = isolation.report(bench, options.rounds, say)
+            sections.append("## Isolation\n\n" + "\n".join(lines))
     if "engine" in options.tables:
         source = options.source or photographs(options.samples, "photograph", 1, 2725, 2225)[0]
         program = TARGET / "release" / "examples" / "cost"
@@ -69,6 +76,19 @@ def main():
 def whole_runs(options, found):
     """The section's text, and whether a work failed."""
     found["img2dataset"] = tools.install_img2dataset(WORK / "venv", BENCH / "requirements.txt")
+    with served(options, found) as bench:
+        if bench.imgmill is None:
+            say(f"{options.imgmill} is not there: only the peers are measured")
+        costs, failures = take_turns(works.all_works(bench), options)
+        lines = [*heading(found, bench), "", table.table(bench, costs), "", table.runs_table(costs), *failures]
+        if failures:
+            bench.keep = True
+    return "\n".join(lines), bool(failures)
+
+
+@contextlib.contextmanager
+def served(options, found, home=None):
+    """What works share, while a web server has the images; they store below `home`."""
     if found["nginx"] is None:
         sys.exit("compare.py: nginx is needed to serve the images")
     photos = photographs(options.samples, "photos", options.images, 1000, 1000)
@@ -83,18 +103,14 @@ def whole_runs(options, found):
             large_photos=large,
             linear_count=min(200, options.images),
             repeats=100,
-            runs=Path(tempfile.mkdtemp(prefix="runs-", dir=WORK)),
+            runs=Path(tempfile.mkdtemp(prefix="runs-", dir=home or WORK)),
             numbers=itertools.count(1),
         )
-        if bench.imgmill is None:
-            say(f"{options.imgmill} is not there: only the peers are measured")
-        costs, failures = take_turns(works.all_works(bench), options)
-    lines = [*heading(found, bench), "", table.table(bench, costs), "", table.runs_table(costs), *failures]
+        yield bench
     # Only now, and not between runs: for minutes after files were removed, ext4 searches longer for a new
     # one's place, and whichever work came next would pay for it.
-    if not failures:
+    if not bench.keep:
         shutil.rmtree(bench.runs)
-    return "\n".join(lines), bool(failures)
 
 
 def arguments():

@@ -24,12 +24,14 @@ class Bench:
     repeats: int
     runs: Path
     numbers: itertools.count
+    last: Path | None = None
+    keep: bool = False  # what the runs left, for whoever wants to see what failed
 
     def fresh(self, name):
         """An empty directory for one run."""
-        directory = self.runs / f"{next(self.numbers):03}-{name}"
-        directory.mkdir(parents=True)
-        return directory
+        self.last = self.runs / f"{next(self.numbers):03}-{name}"
+        self.last.mkdir(parents=True)
+        return self.last
 
 
 def imgmill(bench, name, sources, *options):

@@ -277,10 +277,11 @@ pub struct LimitArguments {
     /// Memory of the whole program, derive processes included. Default: half of what the machine or container has.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
-    /// Whether each image is made in a process that may crash or be killed. PDF, SVG and JPEG 2000 always are.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Isolate::None)]
-    pub isolate: Isolate,
-    /// Seconds for making one image's derivatives; then its process is killed.
+    /// Whether each image is made in a process that may crash or be killed. Default: none; PDF, SVG, JPEG 2000 and AVIF
+    /// always are.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub isolate: Option<Isolate>,
+    /// Seconds for making one image's derivatives; then its process is killed. A thread ends as soon as it can.
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub job_timeout: std::time::Duration,
     /// Bytes of all derivatives of one image together.

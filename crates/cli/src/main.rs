@@ -19,10 +19,19 @@ use crate::args::{Arguments, Command};
 /// The argument that makes this program a derive process; for itself alone, so no help mentions it.
 const DERIVE_PROCESS: &str = "derive-process";
 
+/// The argument that makes this program shut itself in and become a delegate.
+const DELEGATE: &str = "delegate-guard";
+
 fn main() -> ExitCode {
-    // This program is its own derive process, and then nothing else.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == DERIVE_PROCESS) {
-        return imgmill_pipeline::derive::isolated::process::serve();
+    // This program is its own derive process and its delegates' guard, and then nothing else.
+    match std::env::args_os().nth(1) {
+        Some(argument) if argument == DERIVE_PROCESS => {
+            return imgmill_pipeline::derive::isolated::process::serve();
+        }
+        Some(argument) if argument == DELEGATE => {
+            return imgmill_pipeline::delegate::guard::serve(std::env::args_os().skip(2));
+        }
+        _ => {}
     }
     // A link to this program can be one of go-iiif's tools.
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());

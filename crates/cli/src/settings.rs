@@ -13,7 +13,7 @@ use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::source::list::ListInput;
 use imgmill_pipeline::store::PutSettings;
-use imgmill_systems::batch;
+use imgmill_systems::{Sources, batch};
 
 use crate::args::{
     AgainArguments, Gray, Isolate, LimitArguments, OnTruncated, RecipeArguments, Revalidate, RunArguments,
@@ -44,9 +44,9 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         freshness: freshness(&arguments.again),
         work_dir,
         keep: !arguments.store.discard,
-        delegates: arguments.recipe.delegates.then(|| environment.get("PATH").unwrap_or_default().into()),
+        delegates: delegates(&arguments.recipe, environment)?,
         dry_run: arguments.dry_run,
-        isolation: isolation(&arguments.limits)?,
+        isolation: isolation(&arguments.limits, batch::SOURCES)?,
         limits,
     })
 }
@@ -205,16 +205,35 @@ fn freshness(arguments: &AgainArguments) -> Freshness {
     }
 }
 
+/// Where images are made: as was typed, or as befits the system's sources.
+fn isolation(arguments: &LimitArguments, sources: Sources) -> Result<Isolation, String> {
+    let everywhere = match arguments.isolate {
+        Some(isolate) => isolate == Isolate::Process,
+        None => sources.isolated(),
+    };
+    Ok(Isolation { everywhere, program: this_program(crate::DERIVE_PROCESS)? })
+}
+
+fn delegates(
+    arguments: &RecipeArguments,
+    environment: &Environment,
+) -> Result<Option<batch::DelegateSettings>, String> {
+    if !arguments.delegates {
+        return Ok(None);
+    }
+    let path = environment.get("PATH").unwrap_or_default().into();
+    Ok(Some(batch::DelegateSettings { path, guard: this_program(crate::DELEGATE)? }))
+}
+
 /// This very program, by whatever name it was started: on Linux the running file itself, even where a newer one
 /// has taken its place.
-fn isolation(arguments: &LimitArguments) -> Result<Isolation, String> {
+fn this_program(argument: &str) -> Result<Program, String> {
     let path = if cfg!(target_os = "linux") {
         std::path::PathBuf::from("/proc/self/exe")
     } else {
         std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?
     };
-    let program = Program { path, arguments: vec![crate::DERIVE_PROCESS.into()] };
-    Ok(Isolation { everywhere: arguments.isolate == Isolate::Process, program })
+    Ok(Program { path, arguments: vec![argument.into()] })
 }
 
 fn limits(arguments: &LimitArguments) -> Result<Limits, String> {
@@ -283,6 +302,18 @@ mod tests {
         assert_eq!(role(&[("AWS_ROLE_URN", "arn:r")]).as_deref(), Some("arn:r"));
         assert_eq!(role(&[("AWS_ROLE_URN", "arn:r"), ("AWS_ROLE_ARN", "arn:s")]).as_deref(), Some("arn:s"));
         assert_eq!(role(&[("AWS_ROLE_ARN", "arn:s"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/t")]), None);
+    }
+
+    #[test]
+    fn whose_images_decides_where_they_are_made() {
+        let everywhere = |flags: &[&str]| settings(flags, &[]).unwrap().isolation.everywhere;
+        assert!(!everywhere(&[]), "a list is its user's own");
+        assert!(everywhere(&["--isolate", "process"]));
+        let typed = ["imgmill", "run", "--input", "i", "--output", "o"];
+        let Command::Run(mut run) = Arguments::try_parse_from(typed).unwrap().command else { panic!() };
+        assert!(isolation(&run.limits, Sources::Strangers).unwrap().everywhere);
+        run.limits.isolate = Some(Isolate::None);
+        assert!(!isolation(&run.limits, Sources::Strangers).unwrap().everywhere, "what is typed wins");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod validators;
 
 mod memo;
 mod row;
+mod system;
 
 pub use error::{Error, Kind, Stage};
 pub use job::{Delivery, Job, Settlement};

@@ -25,13 +25,16 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For one whole download, however it drips. Default: 120 s.
     pub fetch_timeout: Duration,
-    /// Time for making the derivatives of one image, where a process makes them. Default: 120 s.
+    /// Time for making the derivatives of one image. Its process is killed then; a thread ends at the next point where
+    /// the engine looks at the clock. Default: 120 s.
     pub job_timeout: Duration,
     /// Bytes of all renditions of one source together. Default: 1 GiB.
     pub max_output: u64,
     /// Memory for decoded pixels of all images at once, in bytes; an image that needs more is refused.
     /// Default: 512 MiB.
     pub pixel_memory: u64,
+    /// Memory that each derive process may take beyond what its image's header promises, in bytes. Default: 32 MiB.
+    pub process_slack: u64,
     /// Memory for downloaded bytes that wait, of all images at once; past it they go to disk.
     /// Default: 64 MiB.
     pub body_memory: u64,
@@ -52,11 +55,14 @@ impl Limits {
     pub const LEAST_MEMORY: u64 = 128 << 20;
     /// What the program is taken to need beside images, and each of its derive processes.
     const BESIDE: u64 = 48 << 20;
-    const PROCESS: u64 = 16 << 20;
+    const PROCESS: u64 = 12 << 20;
+    const SLACK: std::ops::RangeInclusive<u64> = 8 << 20..=32 << 20;
 
     /// Divides `memory` bytes, what the whole program may take, among its budgets.
     pub fn divide_memory(&mut self, memory: u64) {
-        let beside = Self::BESIDE + Self::PROCESS * self.threads as u64;
+        let threads = self.threads as u64;
+        self.process_slack = (memory / (8 * threads.max(1))).clamp(*Self::SLACK.start(), *Self::SLACK.end());
+        let beside = Self::BESIDE + (Self::PROCESS + self.process_slack) * threads;
         let images = memory.saturating_sub(beside).max(memory / 4);
         self.body_memory = (images / 4).min(64 << 20);
         self.pixel_memory = images - self.body_memory;
@@ -78,6 +84,7 @@ impl Default for Limits {
             job_timeout: Duration::from_secs(120),
             max_output: 1 << 30,
             pixel_memory: 512 << 20,
+            process_slack: 32 << 20,
             body_memory: 64 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             window: 1024,

@@ -1,11 +1,12 @@
 //! The batch: a CSV of image URLs in, derivatives stored, CSVs out.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgmill_image::Recipe;
 use imgmill_pipeline::delegate::{self, Delegates};
+use imgmill_pipeline::derive::isolated::Program;
 use imgmill_pipeline::derive::{Deriver, Isolation};
 use imgmill_pipeline::fetch::Fetcher;
 use imgmill_pipeline::identity::KeyTemplate;
@@ -17,6 +18,11 @@ use imgmill_pipeline::source::list::{List, ListInput};
 use imgmill_pipeline::store::{PutSettings, Store};
 use imgmill_pipeline::{End, Error, Kind, Limits, Stage, Stages};
 use tokio_util::sync::CancellationToken;
+
+use crate::Sources;
+
+/// A list is its user's own.
+pub const SOURCES: Sources = Sources::Own;
 
 /// Everything that decides what a batch does.
 #[derive(Debug, Clone)]
@@ -45,14 +51,23 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Whether local copies of sources and renditions are kept there.
     pub keep: bool,
-    /// Whether ImageMagick may read formats that imgmill does not; it is looked for in these folders (as in PATH).
-    pub delegates: Option<OsString>,
+    /// Whether ImageMagick may read formats that imgmill does not, and how.
+    pub delegates: Option<DelegateSettings>,
     /// Look only.
     pub dry_run: bool,
     /// Where images are made.
     pub isolation: Isolation,
     /// Every bound.
     pub limits: Limits,
+}
+
+/// How ImageMagick is found and started.
+#[derive(Debug, Clone)]
+pub struct DelegateSettings {
+    /// The folders that it is looked for in, as in PATH.
+    pub path: OsString,
+    /// What shuts it in.
+    pub guard: Program,
 }
 
 /// A batch that passed every check which can be made before the first download.
@@ -73,16 +88,15 @@ pub struct Finished {
     pub summary: Summary,
 }
 
-async fn delegates(path: &OsStr, settings: &Settings) -> Result<Delegates, Error> {
+async fn delegates(found: &DelegateSettings, settings: &Settings) -> Result<Delegates, Error> {
     let limits = &settings.limits;
     let bounds = delegate::Bounds {
         time: limits.job_timeout,
-        memory: limits.pixel_memory,
         pixels: limits.max_pixels,
         at_once: limits.threads,
         body_memory: limits.body_memory,
     };
-    Delegates::find(path, bounds, &settings.work_dir).await
+    Delegates::find(&found.path, Some(found.guard.clone()), bounds, &settings.work_dir).await
 }
 
 impl Batch {
@@ -107,14 +121,18 @@ impl Batch {
         store.check(!settings.dry_run).await?;
         let address = store.address().to_string();
         let delegates = match &settings.delegates {
-            Some(path) if !settings.dry_run => Some(delegates(path, &settings).await?),
+            Some(found) if !settings.dry_run => Some(delegates(found, &settings).await?),
             _ => None,
         };
         let recipe = Arc::new(settings.recipe.clone());
+        let deriver = Deriver::new(recipe, &settings.limits, settings.isolation.clone())?;
+        if !settings.dry_run {
+            deriver.check().await?;
+        }
         let stages = Stages {
             fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
             delegates,
-            deriver: Deriver::new(recipe, &settings.limits, settings.isolation.clone())?,
+            deriver,
             store,
             keys: settings.keys.clone(),
             freshness: settings.freshness,

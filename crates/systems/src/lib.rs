@@ -3,3 +3,7 @@
 
 pub mod batch;
 pub mod tiles;
+
+mod sources;
+
+pub use sources::Sources;

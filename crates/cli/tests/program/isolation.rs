@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use imgmill_testing::samples::{encode, kinds, photo};
@@ -15,7 +16,7 @@ fn poison(seed: u64, how: &str) -> Vec<u8> {
 
 /// What each poison comes to: the kind in the report, and what the message says. A door that is shut ends the
 /// process with 77, one that stands open with 78.
-const POISONS: [(&str, &str, &str); 9] = [
+const POISONS: [(&str, &str, &str); 10] = [
     ("abort", "crashed", "signal 6"),
     ("segfault", "crashed", "signal 11"),
     ("stack", "crashed", "stack overflow"),
@@ -25,6 +26,7 @@ const POISONS: [(&str, &str, &str); 9] = [
     ("socket", "crashed", "exit status: 77"),
     ("passwd", "crashed", "exit status: 77"),
     ("fork", "crashed", "exit status: 77"),
+    ("signal", "crashed", "exit status: 77"),
 ];
 
 #[test]
@@ -37,7 +39,7 @@ fn poison_fails_itself_and_nothing_else() {
         for seed in 0..good {
             files.push((format!("good{seed}.jpg"), jpeg(seed)));
         }
-        for number in 0..27 {
+        for number in 0..30 {
             let (how, kind, says) = POISONS[number % POISONS.len()];
             let name = format!("poison{number}-{how}.jpg");
             files
@@ -77,15 +79,78 @@ fn poison_fails_itself_and_nothing_else() {
                 }
             }
         }
-        assert_eq!(failed, 27);
+        assert_eq!(failed, 30);
     }
+}
+
+#[test]
+fn a_process_that_lies_is_not_believed() {
+    let place = Place::new();
+    let poisons = ["hang-up", "babble", "lie", "shorten"];
+    for (seed, how) in poisons.into_iter().enumerate() {
+        fs::write(place.path(&format!("{how}.jpg")), poison(seed as u64, how)).unwrap();
+    }
+    fs::write(place.path("good.jpg"), jpeg(9)).unwrap();
+    place.list(poisons.iter().map(|how| format!("{how}.jpg")).chain(["good.jpg".to_owned()]));
+    place.run(&["--isolate", "process", "--threads", "1"]).expect(3);
+    let report = place.report();
+    for (row, says) in report.iter().zip(["hung up", "nonsense", "nonsense", "nonsense"]) {
+        assert_eq!(row["kind"], "crashed", "{row}");
+        assert!(row["message"].as_str().unwrap().contains(says), "{row}");
+    }
+    assert_eq!(report[4]["status"], "done", "{}", report[4]);
+}
+
+#[test]
+fn a_source_that_killed_twice_is_not_tried_again() {
+    let place = Place::new();
+    let bytes = poison(1, "segfault");
+    for name in ["a.jpg", "b.jpg"] {
+        fs::write(place.path(name), &bytes).unwrap();
+    }
+    place.list(["a.jpg", "b.jpg"]);
+    // A key of its own for each, so that the second row is made and not taken from the first.
+    let ran = place.run(&["--isolate", "process", "--concurrency", "1", "--key", "{row}.{ext}"]).expect(3);
+    let report = place.report();
+    assert_eq!(report[0]["message"], "crashed: signal 11");
+    let message = "crashed: signal 11; this image ended two processes of this run and is not tried again";
+    assert_eq!((&report[1]["kind"], &report[1]["message"]), (&"crashed".into(), &message.into()));
+    assert_eq!(ran.stderr.matches("trying this image once more, alone").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_thread_ends_by_the_clock_where_the_engine_looks_at_it() {
+    let place = Place::new();
+    fs::write(place.path("large.png"), encode::png(&photo(1, 1500, 1200))).unwrap();
+    place.list(["large.png"]);
+    place.run(&["--isolate", "none", "--job-timeout", "0.001"]).expect(3);
+    let row = &place.report()[0];
+    assert_eq!(row["kind"], "timeout", "{row}");
+    assert_eq!(row["message"], "making it took longer than --job-timeout allows (0.001 s)");
+}
+
+/// Files that are kept because nothing here can draw them, damaged ones and all; see `conformance/isolation.py` for
+/// whole folders.
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    for folder in ["fuzz/seeds", "crates/image/tests/fixtures"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let bytes = fs::read(&path).unwrap();
+            files.push((format!("half-{name}"), bytes[..bytes.len() / 2].to_vec()));
+            files.push((name, bytes));
+        }
+    }
+    files
 }
 
 #[test]
 fn processes_give_the_bytes_that_threads_give() {
     let stored = |isolate: &str| {
         let place = Place::new();
-        let images = kinds(3, 120, 90);
+        let images = [kinds(3, 120, 90), fixtures()].concat();
         for (name, bytes) in &images {
             fs::write(place.path(name), bytes).unwrap();
         }
@@ -145,6 +210,65 @@ fn killed_processes_cost_nothing() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn a_signal_to_all_is_the_programs_to_understand() {
+    use rustix::process::{Signal, kill_process};
+    let place = Place::new();
+    fs::write(place.path("spin.jpg"), poison(1, "spin")).unwrap();
+    place.list(["spin.jpg"]);
+    let child = place.spawn(&["--isolate", "process", "--job-timeout", "3"]);
+    let pid = until_some(|| children_of(child.id()).into_iter().find(|pid| is_at_work(*pid)));
+    // As a service manager does. (Ctrl-C and a closed terminal are like that, too.)
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        kill_process(pid, signal).unwrap();
+    }
+    let ran = Ran::of(child).expect(3);
+    assert_eq!(place.report()[0]["kind"], "timeout", "{}", ran.stderr);
+    assert!(!ran.stderr.contains("once more"), "{}", ran.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_left_of_a_program_that_is_killed() {
+    let place = Place::new();
+    fs::write(place.path("spin.jpg"), poison(1, "spin")).unwrap();
+    place.list(["spin.jpg"]);
+    let mut child = place.spawn(&["--isolate", "process"]);
+    let pid = until_some(|| children_of(child.id()).into_iter().find(|pid| is_at_work(*pid)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until_some(|| has_ended(pid).then_some(()));
+}
+
+/// Whether it has computed for 50 ms, which it does not do before it has an image.
+#[cfg(target_os = "linux")]
+fn is_at_work(pid: rustix::process::Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    // utime is the 14th field, the 12th behind the name's bracket.
+    let ticks = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(11)?.parse::<u64>().ok());
+    ticks.is_some_and(|ticks| ticks >= 5)
+}
+
+/// Gone, or dead and not yet collected by whoever inherited it.
+#[cfg(target_os = "linux")]
+fn has_ended(pid: rustix::process::Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.map_or(true, |stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+}
+
+#[cfg(target_os = "linux")]
+fn until_some<T>(look: impl Fn() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "it never comes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(target_os = "linux")]
 fn children_of(parent: u32) -> Vec<rustix::process::Pid> {
     let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
@@ -181,9 +305,9 @@ fn memory_stays_under_its_budget() {
     ]);
     let mut most = 0;
     while child.try_wait().unwrap().is_none() {
-        let own = resident(&child.id().to_string());
+        let own = resident(child.id()) + files_in_memory(child.id());
         let children = children_of(child.id());
-        let theirs = children.iter().map(|pid| resident(&pid.as_raw_nonzero().to_string()));
+        let theirs = children.iter().map(|pid| resident(pid.as_raw_nonzero().get().cast_unsigned()));
         most = theirs.sum::<u64>().saturating_add(own).max(most);
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -195,10 +319,21 @@ fn memory_stays_under_its_budget() {
 /// Bytes that a process has in memory, mapped files (which the system can take back) not counted; 0 of one that is
 /// gone.
 #[cfg(target_os = "linux")]
-fn resident(pid: &str) -> u64 {
+fn resident(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) << 10
+}
+
+/// Bytes of the files that a program shares with its processes: they lie in memory and in nobody's resident set.
+#[cfg(target_os = "linux")]
+fn files_in_memory(pid: u32) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let shared = open.filter(|entry| {
+        fs::read_link(entry.path()).is_ok_and(|file| file.to_string_lossy().starts_with("/memfd:imgmill"))
+    });
+    shared.filter_map(|entry| Some(fs::metadata(entry.path()).ok()?.blocks() * 512)).sum()
 }
 
 #[test]

@@ -8,8 +8,11 @@
 //!   `EPS:-` or the like, and only coders of a fixed list are ever named. No shell, no file name, no URL.
 //! - Each conversion is a process group of its own with an almost empty environment and a folder of its own that is
 //!   deleted afterwards; it is killed as a whole when its time is over or nobody waits for it any more ([`process`]).
+//! - On Linux it sees what is installed and its folder, and no network ([`guard`]).
 //! - Time, memory, disk, width and height are limited by ImageMagick's own means and, where the system can (Linux),
-//!   by the kernel's too; what comes out is counted and spooled like any other body.
+//!   by the kernel's too; what comes out is counted and spooled like any other body. Its memory is part of the run's.
+
+pub mod guard;
 
 mod coder;
 mod process;
@@ -22,18 +25,18 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Body, BodyPolicy};
+use crate::derive::isolated::Program;
 use crate::error::{Error, Kind, Stage};
 
 pub use coder::Coder;
-use process::Ended;
+use guard::Walls;
+use process::{Ended, Shell};
 
 /// What one conversion may cost.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// From its start to its end.
     pub time: Duration,
-    /// Memory for its pixels, in bytes; the process as a whole may have three times that and 512 MiB.
-    pub memory: u64,
     /// Pixels that come out, and the least limit on either side of the image.
     pub pixels: u64,
     /// Conversions at once.
@@ -46,31 +49,56 @@ pub struct Bounds {
 const DENSITY: &str = "150";
 /// How long `-version` may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a process may take beside its pixels: code, libraries, Ghostscript.
-const BESIDE: u64 = 512 << 20;
+/// What a file on disk may take a pixel: ImageMagick's own pixels are of 8 or 16 bytes, and it may hold two images.
+const DISK: u64 = 32;
 
 /// ImageMagick, found and ready.
 #[derive(Debug)]
 pub struct Delegates {
     program: PathBuf,
+    guard: Option<Program>,
     bounds: Bounds,
     bodies: BodyPolicy,
     turns: Semaphore,
 }
 
 impl Delegates {
+    /// Memory that one conversion is given, in bytes, where there is as much: half of it for pixels, past which
+    /// ImageMagick goes to disk.
+    pub const MEMORY: u64 = 512 << 20;
+
     /// Looks for ImageMagick as `magick` or `convert` in the folders of `path` (what the variable PATH holds), and
-    /// takes the first that says it is that. `work_dir` is where conversions get their folders.
+    /// takes the first that says it is that. It is started by `guard`, a program that calls [`guard::serve`].
+    /// `work_dir` is where conversions get their folders.
     ///
     /// # Errors
     /// If there is none: what to install.
-    pub async fn find(path: &OsStr, bounds: Bounds, work_dir: &Path) -> Result<Delegates, Error> {
+    pub async fn find(
+        path: &OsStr,
+        guard: Option<Program>,
+        bounds: Bounds,
+        work_dir: &Path,
+    ) -> Result<Delegates, Error> {
         for name in ["magick", "convert"] {
             for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
                 let program = folder.join(name);
-                if program.is_file() && is_image_magick(&program, work_dir).await {
+                if !program.is_file() {
+                    continue;
+                }
+                if is_image_magick(&program, guard.as_ref(), work_dir).await {
                     tracing::debug!(program = %program.display(), "delegates are read by ImageMagick");
-                    return Ok(Delegates::new(program, bounds, work_dir));
+                    if let Some(guard) = &guard {
+                        tell(walls(guard, work_dir).await);
+                    }
+                    return Ok(Delegates::new(program, guard, bounds, work_dir));
+                }
+                if guard.is_some() && is_image_magick(&program, None, work_dir).await {
+                    let message = format!(
+                        "the ImageMagick at {} does not run where it sees only installed programs, its settings and \
+                         its own folder; install the one that this system comes with",
+                        program.display()
+                    );
+                    return Err(Error::new(Stage::Derive, Kind::Denied, message));
                 }
             }
         }
@@ -79,7 +107,7 @@ impl Delegates {
         Err(Error::new(Stage::Derive, Kind::NotFound, message))
     }
 
-    fn new(program: PathBuf, bounds: Bounds, work_dir: &Path) -> Delegates {
+    fn new(program: PathBuf, guard: Option<Program>, bounds: Bounds, work_dir: &Path) -> Delegates {
         let bodies = BodyPolicy {
             // Four channels and a mask of 16 bits a pixel, and a profile.
             max_bytes: bounds.pixels.saturating_mul(10).saturating_add(16 << 20),
@@ -88,24 +116,22 @@ impl Delegates {
             idle_timeout: bounds.time,
         };
         let turns = Semaphore::new(bounds.at_once.max(1));
-        Delegates { program, bounds, bodies, turns }
+        Delegates { program, guard, bounds, bodies, turns }
     }
 
-    /// The source in a format that the image engine decodes.
+    /// The source in a format that the image engine decodes, by a process that may take `memory` bytes.
     ///
     /// # Errors
     /// What ImageMagick said, or which bound was passed; the stage is [`Stage::Derive`].
-    pub async fn convert(&self, source: Arc<Body>, coder: Coder) -> Result<Body, Error> {
+    pub async fn convert(&self, source: Arc<Body>, coder: Coder, memory: u64) -> Result<Body, Error> {
         let _turn = self.turns.acquire().await;
         let folder = tempfile::tempdir_in(&self.bodies.spool_dir).map_err(|error| {
             let message = format!("no folder for ImageMagick could be made in the work folder: {error}");
             Error::new(Stage::Derive, Kind::Io, message).caused_by(error)
         })?;
-        let memory = self.bounds.memory.saturating_mul(3).saturating_add(BESIDE);
         let command = process::Call {
-            program: &self.program,
-            arguments: self.arguments(coder),
-            folder: folder.path(),
+            shell: Shell { program: &self.program, guard: self.guard.as_ref(), folder: folder.path() },
+            arguments: self.arguments(coder, memory / 2),
             time: self.bounds.time,
             memory,
             disk: self.disk(),
@@ -132,13 +158,14 @@ impl Delegates {
     }
 
     /// Limits first: they hold for what follows them.
-    fn arguments(&self, coder: Coder) -> Vec<OsString> {
-        let (memory, disk) = (self.bounds.memory.to_string(), self.disk().to_string());
+    fn arguments(&self, coder: Coder, memory: u64) -> Vec<OsString> {
+        let (memory, disk) = (memory.to_string(), self.disk().to_string());
         let side = self.bounds.pixels.min(1 << 20).to_string();
         let time = (self.bounds.time.as_secs() + 1).to_string();
         let limits = [
             ("memory", &memory),
-            ("map", &memory),
+            // A mapped file is in memory as well.
+            ("map", &"0".to_owned()),
             ("area", &memory),
             ("disk", &disk),
             ("width", &side),
@@ -160,7 +187,7 @@ impl Delegates {
     }
 
     fn disk(&self) -> u64 {
-        self.bounds.memory.saturating_mul(4)
+        self.bounds.pixels.saturating_mul(DISK)
     }
 
     /// What ImageMagick's last words mean.
@@ -201,10 +228,32 @@ pub fn refusal(coder: Coder) -> Error {
 }
 
 /// Programs of other makers go by the name of `convert` too.
-async fn is_image_magick(program: &Path, work_dir: &Path) -> bool {
-    process::first_words(program, work_dir, PATIENCE)
+async fn is_image_magick(program: &Path, guard: Option<&Program>, work_dir: &Path) -> bool {
+    let shell = Shell { program, guard, folder: work_dir };
+    shell
+        .first_words(PATIENCE)
         .await
         .is_some_and(|words| words.trim_start().starts_with("Version: ImageMagick"))
+}
+
+/// Which walls stand around delegates here.
+async fn walls(guard: &Program, work_dir: &Path) -> Walls {
+    let nothing = Walls { landlock: false, seccomp: false };
+    let words = process::walls(guard, work_dir, PATIENCE).await;
+    words.and_then(|words| serde_json::from_str(&words).ok()).unwrap_or(nothing)
+}
+
+fn tell(walls: Walls) {
+    match walls {
+        Walls { landlock: true, seccomp: true } => {
+            tracing::debug!("delegates are shut in by Landlock and seccomp");
+        }
+        Walls { landlock, seccomp } => tracing::warn!(
+            landlock,
+            seccomp,
+            "delegates are processes of their own, but this system cannot shut them in fully"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::body::{Body, BodyPolicy};
+use crate::derive::isolated::Program;
 use crate::error::{Error, Kind, Stage};
 
 /// As much of standard error as is kept.
@@ -20,14 +21,22 @@ const WORDS: usize = 2048;
 /// A piece of standard output.
 const PIECE: usize = 64 << 10;
 
-/// A program, what it is told, and what it may take.
-pub(super) struct Call<'a> {
+/// A program and where it runs.
+#[derive(Clone, Copy)]
+pub(super) struct Shell<'a> {
     pub program: &'a Path,
-    pub arguments: Vec<OsString>,
+    /// What starts it and shuts it in, if anything does.
+    pub guard: Option<&'a Program>,
     /// Where it runs and leaves its temporary files.
     pub folder: &'a Path,
+}
+
+/// A program, what it is told, and what it may take.
+pub(super) struct Call<'a> {
+    pub shell: Shell<'a>,
+    pub arguments: Vec<OsString>,
     pub time: Duration,
-    /// Bytes of address space.
+    /// Bytes of memory that it may write to.
     pub memory: u64,
     /// Bytes of one file that it writes.
     pub disk: u64,
@@ -48,11 +57,10 @@ pub(super) enum Ended {
 impl Call<'_> {
     /// Feeds `source` to the program and reads what comes of it.
     pub async fn run(self, source: Arc<Body>, bodies: &BodyPolicy) -> Result<Body, Ended> {
-        let mut child =
-            command(self.program, self.folder).args(&self.arguments).spawn().map_err(|error| {
-                let message = format!("{} could not be started: {error}", self.program.display());
-                Ended::Other(Error::new(Stage::Derive, Kind::Io, message).caused_by(error))
-            })?;
+        let mut child = self.shell.command(self.time).args(&self.arguments).spawn().map_err(|error| {
+            let message = format!("{} could not be started: {error}", self.shell.program.display());
+            Ended::Other(Error::new(Stage::Derive, Kind::Io, message).caused_by(error))
+        })?;
         // From here on, whatever comes between ends the whole group.
         let mut group = Group::of(&child);
         // Before it has read a single byte that could make it do anything.
@@ -107,8 +115,41 @@ async fn talk(
     (body, words, succeeded)
 }
 
-fn command(program: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(program);
+impl Shell<'_> {
+    fn command(self, time: Duration) -> Command {
+        match self.guard {
+            Some(guard) => {
+                let mut command = guarded(guard, self.folder, time);
+                command.arg(self.program);
+                command
+            }
+            None => bare(Command::new(self.program), self.folder),
+        }
+    }
+
+    /// What it says when asked for its version; `None` where it does not answer in time, or not at all.
+    pub async fn first_words(self, time: Duration) -> Option<String> {
+        let mut command = self.command(time);
+        command.arg("-version");
+        said(command, time).await
+    }
+}
+
+/// What a guard says of the walls that it can put up.
+pub(super) async fn walls(guard: &Program, folder: &Path, time: Duration) -> Option<String> {
+    said(guarded(guard, folder, time), time).await
+}
+
+fn guarded(guard: &Program, folder: &Path, time: Duration) -> Command {
+    let mut command = Command::new(&guard.path);
+    // Its own clock strikes later than the one that it is watched by.
+    let seconds = time.as_secs().saturating_add(2);
+    command.args(&guard.arguments).arg(folder).arg(seconds.to_string());
+    bare(command, folder)
+}
+
+/// Almost nothing of this program's environment.
+fn bare(mut command: Command, folder: &Path) -> Command {
     command.env_clear().current_dir(folder).process_group(0).kill_on_drop(true);
     // What Ghostscript and the like are found by, and where temporary files go.
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin").env("LC_ALL", "C");
@@ -125,10 +166,9 @@ fn command(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// What a program says when asked for its version; `None` where it does not answer in time, or not at all.
-pub(super) async fn first_words(program: &Path, folder: &Path, time: Duration) -> Option<String> {
-    let mut command = command(program, folder);
-    let mut child = command.arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+/// What a short run of a program gives on standard output.
+async fn said(mut command: Command, time: Duration) -> Option<String> {
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
     let mut group = Group::of(&child);
     let stdout = child.stdout.take()?;
     let words = tokio::time::timeout(time, async { (words(stdout).await, child.wait().await) }).await;
@@ -177,7 +217,7 @@ impl Group {
         #[cfg(target_os = "linux")]
         if let Some(leader) = self.leader {
             use rustix::process::{Resource, Rlimit, prlimit};
-            for (resource, most) in [(Resource::As, memory), (Resource::Fsize, disk), (Resource::Core, 0)] {
+            for (resource, most) in [(Resource::Data, memory), (Resource::Fsize, disk), (Resource::Core, 1)] {
                 let limit = Rlimit { current: Some(most), maximum: Some(most) };
                 if let Err(error) = prlimit(Some(leader), resource, limit) {
                     tracing::debug!("a delegate could not be limited: {error}");

@@ -9,7 +9,7 @@ use super::*;
 const TIFF: &str = "II*\\000\\010\\000\\000\\000rest of a TIFF";
 
 fn bounds() -> Bounds {
-    Bounds { time: Duration::from_secs(20), memory: 16 << 20, pixels: 1000, at_once: 2, body_memory: 1 << 20 }
+    Bounds { time: Duration::from_secs(20), pixels: 1000, at_once: 2, body_memory: 1 << 20 }
 }
 
 /// A folder with a `convert` that answers `-version` as ImageMagick does, and anything else with `script`.
@@ -30,11 +30,15 @@ async fn eps(bodies: &BodyPolicy) -> Arc<Body> {
 }
 
 async fn converted(script: &str, bounds: Bounds) -> Result<Body, Error> {
+    converted_in(32 << 20, script, bounds).await
+}
+
+async fn converted_in(memory: u64, script: &str, bounds: Bounds) -> Result<Body, Error> {
     let (folder, work) = (fake(script), tempfile::tempdir().unwrap());
-    let found = Delegates::find(folder.path().as_os_str(), bounds, work.path()).await.unwrap();
+    let found = Delegates::find(folder.path().as_os_str(), None, bounds, work.path()).await.unwrap();
     let source = eps(&found.bodies).await;
     let coder = Coder::of(&source).unwrap();
-    let converted = found.convert(source, coder).await;
+    let converted = found.convert(source, coder, memory).await;
     let left = std::fs::read_dir(work.path()).unwrap().count();
     assert_eq!(left, 0, "the folder of the conversion is gone");
     converted
@@ -99,8 +103,7 @@ async fn one_that_eats_memory_gets_no_more() {
     let script = format!(
         "cat > /dev/null; a=0123456789abcdef; i=0; while [ $i -lt 27 ]; do a=$a$a; i=$((i+1)); done; printf '{TIFF}'"
     );
-    let tight = Bounds { memory: 1 << 20, ..bounds() };
-    assert!(converted(&script, tight).await.is_err());
+    assert!(converted_in(64 << 20, &script, bounds()).await.is_err());
 }
 
 #[tokio::test]
@@ -131,7 +134,7 @@ async fn only_image_magick_is_taken_for_it() {
     let (other, work) = (fake(""), tempfile::tempdir().unwrap());
     let program = other.path().join("convert");
     std::fs::write(&program, "#!/bin/sh\necho 'convert: turns FAT into NTFS'\n").unwrap();
-    let find = async |path: &OsStr| Delegates::find(path, bounds(), work.path()).await;
+    let find = async |path: &OsStr| Delegates::find(path, None, bounds(), work.path()).await;
     let error = find(other.path().as_os_str()).await.unwrap_err();
     assert!(error.message().contains("apt-get install imagemagick"), "{error}");
     let good = fake("");

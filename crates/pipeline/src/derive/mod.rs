@@ -20,9 +20,10 @@ use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::isolated::{Bounds, Program, Workshop};
+use self::isolated::{Bounds, House, MadeApart, Order, Program, Room, Workshop};
 use crate::body::Body;
 use crate::error::{Error, Kind, Stage};
+use crate::identity::SourceHash;
 use crate::limits::Limits;
 use collect::Collected;
 
@@ -81,14 +82,32 @@ impl Inspected {
     }
 }
 
+/// A source whose header was read, and which may be made already: a process that has a small image is not asked twice.
+#[derive(Debug)]
+pub struct Begun {
+    /// What its header says.
+    pub header: Inspected,
+    early: Early,
+}
+
+/// How far a source is.
+#[derive(Debug)]
+enum Early {
+    /// Its header was read, and no more.
+    Inspected,
+    /// Its process had not enough room to go on.
+    Outgrown,
+    Made(Made, OwnedSemaphorePermit),
+}
+
 /// The derive stage.
 #[derive(Debug)]
 pub struct Deriver {
     recipe: Arc<Recipe>,
     limits: imgmill_image::Limits,
     pixels: Arc<Semaphore>,
-    budget: u64,
-    max_output: u64,
+    house: House,
+    job_timeout: Duration,
     pool: pool::Pool,
     everywhere: bool,
     workshop: Arc<Workshop>,
@@ -111,17 +130,29 @@ impl Deriver {
             threads: NonZeroUsize::new(limits.threads).unwrap_or(NonZeroUsize::MIN),
             ..Default::default()
         };
-        let bounds = Bounds { time: limits.job_timeout, output: limits.max_output };
+        let bounds = Bounds { time: limits.job_timeout, slack: limits.process_slack };
         Ok(Deriver {
             recipe,
             limits: of_image,
             pixels: Arc::new(Semaphore::new(units(limits.pixel_memory).max(1) as usize)),
-            budget: limits.pixel_memory.max(UNIT),
-            max_output: limits.max_output,
+            house: House::of(limits),
+            job_timeout: limits.job_timeout,
             pool,
             everywhere: isolation.everywhere,
             workshop: Arc::new(Workshop::new(isolation.program, of_image, bounds)),
         })
+    }
+
+    /// Sees that images can be made here: where each is to have a process, starts one. Its sandbox is told of in the log.
+    ///
+    /// # Errors
+    /// What keeps the system from giving any.
+    pub async fn check(&self) -> Result<(), Error> {
+        if !self.everywhere {
+            return Ok(());
+        }
+        let workshop = Arc::clone(&self.workshop);
+        self.on_thread(move || workshop.open()).await
     }
 
     /// The derivatives that are made of every source.
@@ -138,23 +169,57 @@ impl Deriver {
     ///
     /// # Errors
     /// What the image is; its stage is [`Stage::Derive`].
-    pub async fn inspect(&self, body: Arc<Body>) -> Result<Inspected, Error> {
-        let (recipe, max_pixels) = (Arc::clone(&self.recipe), self.limits.max_pixels);
-        let inspected = if self.is_isolated(&body) {
-            let workshop = Arc::clone(&self.workshop);
-            self.on_thread(move || workshop.inspect(&body, &recipe)).await?
-        } else {
-            self.on_thread(move || Inspected::of(&body, &recipe)).await?
-        };
-        let (width, height) = (inspected.width, inspected.height);
+    pub async fn inspect(&self, body: Arc<Body>) -> Result<Begun, Error> {
+        let header = self.inspect_source(Source::of(body), Arc::clone(&self.recipe)).await?;
+        self.check_pixels(&header)?;
+        Ok(Begun { header, early: Early::Inspected })
+    }
+
+    /// The same for a source that will be made if it can: in a process, a small image is made right away.
+    ///
+    /// # Errors
+    /// What the image is or cannot give; its stage is [`Stage::Derive`].
+    pub async fn begin(&self, body: Arc<Body>) -> Result<Begun, Error> {
+        let source = Source::of(Arc::clone(&body));
+        if !self.is_isolated(&source.bytes) {
+            return self.inspect(body).await;
+        }
+        let room = self.house.guess(source.bytes.len() as u64);
+        let admitted = self.admit(room.admitted).await?;
+        let (workshop, recipe) = (Arc::clone(&self.workshop), Arc::clone(&self.recipe));
+        let begin = move || workshop.begin(source.order(&recipe, room));
+        match self.on_thread(begin).await {
+            Ok((header, made)) => {
+                self.check_pixels(&header)?;
+                let early = made.map_or(Early::Inspected, |made| Early::Made(made.into(), admitted));
+                Ok(Begun { header, early })
+            }
+            Err(error) if room.may_be_too_small_for(&error) => {
+                drop(admitted);
+                Ok(Begun { early: Early::Outgrown, ..self.inspect(body).await? })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check_pixels(&self, header: &Inspected) -> Result<(), Error> {
+        let (width, height, most) = (header.width, header.height, self.limits.max_pixels);
         let pixels = u64::from(width) * u64::from(height);
-        if pixels > max_pixels {
-            let message = format!(
-                "{width} × {height} is {pixels} pixels, more than --max-pixels allows ({max_pixels})"
-            );
+        if pixels > most {
+            let message =
+                format!("{width} × {height} is {pixels} pixels, more than --max-pixels allows ({most})");
             return Err(Error::new(Stage::Derive, Kind::TooManyPixels, message));
         }
-        Ok(inspected)
+        Ok(())
+    }
+
+    async fn inspect_source(&self, source: Source, recipe: Arc<Recipe>) -> Result<Inspected, Error> {
+        if !self.is_isolated(&source.bytes) {
+            return self.on_thread(move || Inspected::of(&source.bytes, &recipe)).await;
+        }
+        let rooms = self.house.header_rooms(source.bytes.len() as u64);
+        let inspect = move |workshop: &Workshop, room| workshop.inspect(source.order(&recipe, room));
+        Ok(self.in_process(rooms, inspect).await?.0)
     }
 
     /// Makes every derivative of the recipe from one source that was inspected; one that may be too large for memory
@@ -163,33 +228,19 @@ impl Deriver {
     /// # Errors
     /// What the image is or cannot give, or what it did to the process that made it; its stage is
     /// [`Stage::Derive`].
-    pub async fn derive(
-        &self,
-        body: Arc<Body>,
-        inspected: &Inspected,
-        outlet: Option<Outlet>,
-    ) -> Result<Made, Error> {
-        let (isolated, need) = (self.is_isolated(&body), inspected.need);
-        // Beside the body itself there is the shared file's copy and the process's own.
-        let shared = if isolated { body.len() as u64 * 2 } else { 0 };
-        let mut admitted = self.admit(need.saturating_add(shared)).await?;
-        let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
-        let (renditions, truncated, elapsed, notes): (Vec<MadeRendition>, _, _, _) = if isolated {
-            let workshop = Arc::clone(&self.workshop);
-            let made = self.on_thread(move || workshop.derive(&body, &recipe, need)).await?;
-            (made.0.into_iter().map(MadeRendition::from).collect(), made.1, made.2, Vec::new())
-        } else {
-            let here = move || {
-                let started = Instant::now();
-                let mut made = Collected { renditions: Vec::new(), outlet };
-                let derived = imgmill_image::derive(&body, &recipe, &mut made, &limits)?;
-                Ok((made.renditions, derived.truncated, started.elapsed(), derived.notes))
-            };
-            self.on_thread(here).await?
+    pub async fn derive(&self, body: Arc<Body>, begun: Begun, outlet: Option<Outlet>) -> Result<Made, Error> {
+        let (source, need, recipe) = (Source::of(body), begun.header.need, Arc::clone(&self.recipe));
+        let rooms = self.house.rooms(need, source.bytes.len() as u64);
+        let (made, mut admitted) = match (begun.early, rooms) {
+            (Early::Made(made, admitted), _) => (made, admitted),
+            (Early::Outgrown, (_, Some(wider))) => self.derive_apart(source, recipe, (wider, None)).await?,
+            _ if self.is_isolated(&source.bytes) => self.derive_apart(source, recipe, rooms).await?,
+            _ => self.derive_here(source, need, outlet).await?,
         };
+        let Made { renditions, .. } = &made;
         let bytes = renditions.iter().map(MadeRendition::length).sum::<u64>();
-        if bytes > self.max_output {
-            let most = self.max_output;
+        if bytes > self.house.max_output {
+            let most = self.house.max_output;
             let message =
                 format!("its renditions have {bytes} bytes, more than --max-output allows ({most})");
             return Err(Error::new(Stage::Derive, Kind::TooLarge, message));
@@ -197,31 +248,80 @@ impl Deriver {
         // The decoded pixels are gone; what was made of them waits for the store.
         let bytes = renditions.iter().map(MadeRendition::in_memory).sum();
         let held = admitted.split((units(bytes) as usize).min(admitted.num_permits()));
-        Ok(Made { renditions, truncated, notes, elapsed, held })
+        Ok(Made { held, ..made })
+    }
+
+    /// On a thread of this program, which its own deadline has to end.
+    async fn derive_here(
+        &self,
+        source: Source,
+        need: u64,
+        outlet: Option<Outlet>,
+    ) -> Result<(Made, OwnedSemaphorePermit), Error> {
+        let admitted = self.admit(need).await?;
+        let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
+        let time = self.job_timeout;
+        let derive = move || {
+            let started = Instant::now();
+            let mut made = Collected { renditions: Vec::new(), outlet };
+            let derived = imgmill_image::derive(&source.bytes, &recipe, &mut made, &limits.within(time))
+                .map_err(|error| in_time(error.into(), time))?;
+            let (renditions, elapsed) = (made.renditions, started.elapsed());
+            Ok(Made { renditions, truncated: derived.truncated, notes: derived.notes, elapsed, held: None })
+        };
+        Ok((self.on_thread(derive).await?, admitted))
+    }
+
+    async fn derive_apart(
+        &self,
+        source: Source,
+        recipe: Arc<Recipe>,
+        rooms: (Room, Option<Room>),
+    ) -> Result<(Made, OwnedSemaphorePermit), Error> {
+        let derive = move |workshop: &Workshop, room| workshop.derive(source.order(&recipe, room));
+        let (apart, admitted) = self.in_process(rooms, derive).await?;
+        Ok((apart.into(), admitted))
+    }
+
+    /// Has a process do it, with as much room as the header asks for, and then, if that may have been too little, with
+    /// more.
+    async fn in_process<T: Send + 'static>(
+        &self,
+        (mut room, mut wider): (Room, Option<Room>),
+        work: impl Fn(&Workshop, Room) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<(T, OwnedSemaphorePermit), Error> {
+        loop {
+            let admitted = self.admit(room.admitted).await?;
+            let (workshop, work) = (Arc::clone(&self.workshop), work.clone());
+            match (self.on_thread(move || work(&workshop, room)).await, wider.take()) {
+                (Err(error), Some(wider)) if room.may_be_too_small_for(&error) => {
+                    tracing::debug!("{error}; trying once more with {} MiB", wider.admitted >> 20);
+                    room = wider;
+                }
+                (done, _) => return Ok((done?, admitted)),
+            }
+        }
     }
 
     /// The size of an image that can be decoded to its end, and nothing of any other bytes: what a
     /// stored rendition of unknown length is asked before it counts as made.
     pub async fn whole(&self, bytes: bytes::Bytes) -> Option<(u32, u32)> {
-        let gray = Recipe::gray();
-        let (isolated, limits) = (self.is_isolated(&bytes), self.limits);
-        let inspected = if isolated {
-            let (bytes, gray, workshop) = (bytes.clone(), gray.clone(), Arc::clone(&self.workshop));
-            self.on_thread(move || workshop.inspect(&bytes, &gray)).await.ok()?
+        let source = Source { bytes, hash: None };
+        let gray = Arc::new(Recipe::gray());
+        let inspected = self.inspect_source(source.clone(), Arc::clone(&gray)).await.ok()?;
+        let truncated = if self.is_isolated(&source.bytes) {
+            let rooms = self.house.rooms(inspected.need, source.bytes.len() as u64);
+            let (made, _) = self.derive_apart(source, gray, rooms).await.ok()?;
+            made.truncated
         } else {
-            Inspected::of(&bytes, &gray).ok()?
+            let _admitted = self.admit(inspected.need).await.ok()?;
+            let limits = self.limits.within(self.job_timeout);
+            let decode = move || {
+                let mut nowhere = Vec::new();
+                Ok(imgmill_image::derive(&source.bytes, &gray, &mut nowhere, &limits)?.truncated)
+            };
+            self.on_thread(decode).await.ok()?
         };
-        let _admitted = self.admit(inspected.need).await.ok()?;
-        let workshop = Arc::clone(&self.workshop);
-        let decoded = self.on_thread(move || {
-            if isolated {
-                return workshop.derive(&bytes, &gray, inspected.need).map(|(_, truncated, _)| truncated);
-            }
-            let mut nowhere = Vec::new();
-            Ok(imgmill_image::derive(&bytes, &gray, &mut nowhere, &limits)?.truncated)
-        });
-        // What is accepted of sources is not of what was made of them.
-        let truncated = decoded.await.ok()?;
         (!truncated).then_some((inspected.width, inspected.height))
     }
 
@@ -230,14 +330,22 @@ impl Deriver {
         self.everywhere || imgmill_image::sniff(beginning).is_some_and(|format| format.may_abort())
     }
 
+    /// Memory for work on an image that is done elsewhere: as much as is wanted, or all that images may have here.
+    /// What it says comes with what has to be kept until the work is done.
+    pub(crate) async fn reserve(&self, wanted: u64) -> Result<(u64, OwnedSemaphorePermit), Error> {
+        let memory = wanted.min(self.house.budget);
+        Ok((memory, self.admit(memory).await?))
+    }
+
     /// Waits until there is memory for this much.
     async fn admit(&self, need: u64) -> Result<OwnedSemaphorePermit, Error> {
-        if need > self.budget {
+        let budget = self.house.budget.max(UNIT);
+        if need > budget {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
             let message = format!(
                 "making it may take {} MiB, more than images may have here ({} MiB); give --memory more",
                 mib(need),
-                mib(self.budget)
+                mib(budget)
             );
             return Err(Error::new(Stage::Derive, Kind::Memory, message));
         }
@@ -258,6 +366,49 @@ impl Deriver {
             }
         }
     }
+}
+
+impl From<MadeApart> for Made {
+    fn from(apart: MadeApart) -> Made {
+        let MadeApart { renditions, truncated, notes, elapsed } = apart;
+        let renditions = renditions.into_iter().map(MadeRendition::from).collect();
+        Made { renditions, truncated, notes, elapsed, held: None }
+    }
+}
+
+/// A source, and what it is known by.
+#[derive(Debug, Clone)]
+struct Source {
+    bytes: bytes::Bytes,
+    hash: Option<SourceHash>,
+}
+
+impl Source {
+    fn of(body: Arc<Body>) -> Source {
+        let hash = Some(body.sha256());
+        Source { bytes: bytes::Bytes::from_owner(Shared(body)), hash }
+    }
+
+    fn order<'a>(&'a self, recipe: &'a Recipe, room: Room) -> Order<'a> {
+        Order { source: &self.bytes, hash: self.hash, recipe, room }
+    }
+}
+
+/// A body as bytes that may be shared further.
+struct Shared(Arc<Body>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The engine does not know what the time limit is called.
+fn in_time(error: Error, limit: Duration) -> Error {
+    if error.kind() == Kind::Timeout {
+        return Error::new(Stage::Derive, Kind::Timeout, isolated::timeout(limit));
+    }
+    error
 }
 
 fn units(bytes: u64) -> u32 {

@@ -9,14 +9,21 @@ use imgmill_image::{Coming, Derivative, PyramidShape};
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
-use crate::delegate::{self, Coder};
-use crate::derive::{Content, Inspected, MadeRendition, Outlet};
+use crate::delegate::{self, Coder, Delegates};
+use crate::derive::{Begun, Content, Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::{source_name, text_hash};
 use crate::job::Job;
 use crate::objects::{Onto, Upload};
 use crate::outcome::StoredRendition;
 use crate::store::{Description, KnownRendition, Owner, Put};
+
+/// How much of an image is wanted.
+#[derive(Debug, Clone, Copy)]
+enum Extent {
+    Header,
+    Renditions,
+}
 
 impl Rows {
     /// Makes every wanted rendition and stores it, unless the store has them all.
@@ -27,8 +34,6 @@ impl Rows {
         wanted: &[Wanted<'_>],
         spent: &mut Spent,
     ) -> Result<Arc<Made>, Error> {
-        let (readable, header) = Box::pin(self.readable(&body, spent)).await?;
-        let (width, height) = (header.width, header.height);
         let of_part = match self.stages.deriver.accepts_truncated() {
             true => Some(self.wanted(job, body.sha256(), true)?),
             false => None,
@@ -37,13 +42,17 @@ impl Rows {
             let Some(wanted) = wanted else { continue };
             if let Some(renditions) = self.made_before(wanted, spent).await? {
                 tracing::info!("every rendition of these bytes is in the store, made from another URL");
+                let (_, begun) = Box::pin(self.readable(&body, Extent::Header, spent)).await?;
+                let Inspected { width, height, .. } = begun.header;
                 return Ok(Arc::new(Made { width, height, truncated, kept: None, renditions }));
             }
         }
+        let (readable, begun) = Box::pin(self.readable(&body, Extent::Renditions, spent)).await?;
+        let Inspected { width, height, format, .. } = begun.header.clone();
         let outlet = self.outlet(wanted);
-        let made = self.stages.deriver.derive(readable, &header, Some(outlet)).await?;
+        let made = self.stages.deriver.derive(readable, begun, Some(outlet)).await?;
         spent.timings.derive += made.elapsed;
-        tracing::info!(format = header.format, width, height, ms = ms(made.elapsed), "derived");
+        tracing::info!(format, width, height, ms = ms(made.elapsed), "derived");
         made.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let kept = match &self.stages.keeper {
             Some(keeper) => keeper.source(body).await,
@@ -67,20 +76,31 @@ impl Rows {
         Ok(Arc::new(Made { width, height, truncated, kept, renditions }))
     }
 
-    /// The image as the engine can read it, and its header: the body itself, or what a delegate makes of it.
-    async fn readable(&self, body: &Arc<Body>, spent: &mut Spent) -> Result<(Arc<Body>, Inspected), Error> {
+    /// The image as the engine can read it, with its header read: the body itself, or what a delegate makes of it.
+    async fn readable(
+        &self,
+        body: &Arc<Body>,
+        extent: Extent,
+        spent: &mut Spent,
+    ) -> Result<(Arc<Body>, Begun), Error> {
         let Stages { deriver, delegates, .. } = &self.stages;
+        let begin = async |body: Arc<Body>| match extent {
+            Extent::Header => deriver.inspect(body).await,
+            Extent::Renditions => deriver.begin(body).await,
+        };
         let (coder, refused) = match Coder::of(body) {
             Some(coder) => (coder, delegate::refusal(coder)),
-            None => match (deriver.inspect(Arc::clone(body)).await, Coder::instead_of_us(body)) {
+            None => match (begin(Arc::clone(body)).await, Coder::instead_of_us(body)) {
                 // A kind of its format that is not decoded here may be one that is elsewhere.
                 (Err(error), Some(coder)) if error.kind() == Kind::UnsupportedFormat => (coder, error),
-                (inspected, _) => return Ok((Arc::clone(body), inspected?)),
+                (begun, _) => return Ok((Arc::clone(body), begun?)),
             },
         };
         let Some(delegates) = delegates else { return Err(refused) };
+        let (memory, reserved) = deriver.reserve(Delegates::MEMORY).await?;
         let started = Instant::now();
-        let converted = Arc::new(Box::pin(delegates.convert(Arc::clone(body), coder)).await?);
+        let converted = Arc::new(Box::pin(delegates.convert(Arc::clone(body), coder, memory)).await?);
+        drop(reserved);
         spent.timings.derive += started.elapsed();
         tracing::info!(
             coder = coder.name(),
@@ -88,8 +108,8 @@ impl Rows {
             ms = ms(started.elapsed()),
             "read by a delegate"
         );
-        let header = deriver.inspect(Arc::clone(&converted)).await?;
-        Ok((converted, header))
+        let begun = begin(Arc::clone(&converted)).await?;
+        Ok((converted, begun))
     }
 
     /// The renditions, where the store has each of them under its hash, whole: another run made them from

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
-use super::Bounds;
+use super::{Bounds, Room};
 use crate::error::{Error, Kind, Stage};
 
 /// How a derive process ended.
@@ -40,7 +41,7 @@ impl Death {
     }
 
     /// The error of the image that it happened to.
-    pub fn error(&self, bounds: &Bounds, tries: u32) -> Error {
+    pub fn error(&self, bounds: &Bounds, room: &Room, tries: u32) -> Error {
         let kind = match self {
             Death::Timeout => Kind::Timeout,
             Death::Memory => Kind::Memory,
@@ -48,19 +49,24 @@ impl Death {
             Death::Killed | Death::Crashed(_) => Kind::Crashed,
         };
         let message = match self {
-            Death::Timeout => {
-                let limit = bounds.time.as_secs_f32();
-                format!("making it took longer than --job-timeout allows ({limit} s)")
-            }
+            Death::Timeout => timeout(bounds.time),
             Death::Memory => "making it took more memory than its header promised".to_owned(),
             Death::Output => {
-                format!("its renditions have more bytes than --max-output allows ({})", bounds.output)
+                format!(
+                    "its renditions have more bytes than --max-output and --memory allow ({})",
+                    room.output
+                )
             }
             Death::Killed => format!("crashed: signal {KILL}, {tries} times: is the machine out of memory?"),
             Death::Crashed(how) => format!("crashed: {how}"),
         };
         Error::new(Stage::Derive, kind, message)
     }
+}
+
+/// What is said of an image that took too long, wherever it was made.
+pub(in crate::derive) fn timeout(limit: Duration) -> String {
+    format!("making it took longer than --job-timeout allows ({} s)", limit.as_secs_f32())
 }
 
 impl fmt::Display for Death {

@@ -2,16 +2,18 @@
 //! is killed.
 //!
 //! A process works on one image at a time, so whatever happens to it is that image's doing. It gets the bytes
-//! through a shared file ([`worker`]), is told what to do over a socket ([`protocol`]), and can reach nothing else
-//! ([`sandbox`]). What runs inside is [`process`].
+//! through a shared file ([`worker`]), is told what to do over a socket ([`protocol`]), may take what its header promises
+//! ([`room`]), and can reach nothing else ([`sandbox`]). What runs inside is [`process`]. A source that ended two
+//! processes is not tried again ([`fatal`]).
 
 pub mod process;
 
 mod death;
-mod heap;
+mod fatal;
 #[cfg(feature = "poison")]
 mod poison;
 mod protocol;
+mod room;
 mod sandbox;
 mod worker;
 
@@ -23,15 +25,24 @@ use std::time::Duration;
 use imgmill_image::{Recipe, Rendition};
 
 use self::death::Death;
+use self::fatal::Fatal;
 use self::protocol::{Answer, Question, Task};
 use self::worker::Worker;
 use super::Inspected;
 use crate::error::{Error, Kind, Stage};
+use crate::identity::SourceHash;
+
+pub(super) use self::death::timeout;
+pub(super) use self::room::{House, Room};
 
 /// How often an image may be tried whose process somebody killed: the system that ran out of memory, or a person.
 const TRIES_WHEN_KILLED: u32 = 4;
 /// How often an image is tried whose process crashed.
 const TRIES_WHEN_CRASHED: u32 = 2;
+/// How often a process is started before that counts as impossible, and the pauses between, each twice the last: a
+/// machine may be short of processes or files for a moment.
+const STARTS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a derive process is started: a program that calls [`process::serve`] when it is given these arguments.
 #[derive(Debug, Clone)]
@@ -47,8 +58,34 @@ pub struct Program {
 pub(super) struct Bounds {
     /// Until it is killed.
     pub time: Duration,
-    /// Bytes of all renditions together.
-    pub output: u64,
+    /// Bytes that it may take beside what the image's header promises.
+    pub slack: u64,
+}
+
+/// An image to work on, and what is asked of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The source.
+    pub source: &'a [u8],
+    /// What it is known by, where it is.
+    pub hash: Option<SourceHash>,
+    /// What is made of it.
+    pub recipe: &'a Recipe,
+    /// What it may take.
+    pub room: Room,
+}
+
+/// What a process made of a source.
+#[derive(Debug)]
+pub(super) struct MadeApart {
+    /// One for each derivative, in the recipe's order.
+    pub renditions: Vec<Rendition>,
+    /// The source ends before its image does.
+    pub truncated: bool,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+    /// Time that the process took.
+    pub elapsed: Duration,
 }
 
 /// What came of asking a derive process once.
@@ -68,6 +105,7 @@ pub(super) struct Workshop {
     idle: Mutex<Vec<Worker>>,
     /// Read by everyone at work; written by an image that is tried again, which is to be alone.
     turns: RwLock<()>,
+    fatal: Fatal,
     told: Once,
 }
 
@@ -79,47 +117,69 @@ impl Workshop {
             bounds,
             idle: Mutex::default(),
             turns: RwLock::default(),
+            fatal: Fatal::new(),
             told: Once::new(),
         }
     }
 
+    /// Starts a process and keeps it for the first image, so that a system that has none to give is known at once.
+    /// Blocks.
+    pub fn open(&self) -> Result<(), Error> {
+        let worker = self.start()?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        Ok(())
+    }
+
     /// Reads a source's header in a derive process. Blocks.
-    pub fn inspect(&self, source: &[u8], recipe: &Recipe) -> Result<Inspected, Error> {
-        // Nothing of any size is allocated for a header.
-        match self.work(Task::Inspect, source, recipe, 0)?.0 {
+    pub fn inspect(&self, order: Order<'_>) -> Result<Inspected, Error> {
+        match self.work(Task::Inspect, order)?.0 {
             Answer::Inspected(inspected) => Ok(inspected),
-            _ => Err(nonsense()),
+            _ => Err(another_answer()),
         }
     }
 
-    /// Makes every derivative in a derive process that may use `need` bytes for it, and says whether the source breaks
-    /// off. Blocks.
-    pub fn derive(
-        &self,
-        source: &[u8],
-        recipe: &Recipe,
-        need: u64,
-    ) -> Result<(Vec<Rendition>, bool, Duration), Error> {
-        match self.work(Task::Derive, source, recipe, need)? {
-            (Answer::Derived { truncated, elapsed, .. }, renditions) => Ok((renditions, truncated, elapsed)),
-            _ => Err(nonsense()),
+    /// Reads a source's header, and makes every derivative of one that takes no more than its room. Blocks.
+    pub fn begin(&self, order: Order<'_>) -> Result<(Inspected, Option<MadeApart>), Error> {
+        match self.work(Task::Begin, order)? {
+            (Answer::Inspected(header), _) => Ok((header, None)),
+            (Answer::Derived { header: Some(header), truncated, notes, elapsed, .. }, renditions) => {
+                Ok((header, Some(MadeApart { renditions, truncated, notes, elapsed })))
+            }
+            _ => Err(another_answer()),
         }
+    }
+
+    /// Makes every derivative in a derive process. Blocks.
+    pub fn derive(&self, order: Order<'_>) -> Result<MadeApart, Error> {
+        match self.work(Task::Derive, order)? {
+            (Answer::Derived { truncated, notes, elapsed, .. }, renditions) => {
+                Ok(MadeApart { renditions, truncated, notes, elapsed })
+            }
+            _ => Err(another_answer()),
+        }
+    }
+
+    /// Works on a source that did not end processes before, and remembers it if it does.
+    fn work(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<Rendition>), Error> {
+        let Some(hash) = order.hash else { return self.try_until_known(task, order) };
+        self.fatal.check(hash)?;
+        let worked = self.try_until_known(task, order);
+        match &worked {
+            Ok((Answer::Derived { .. }, _)) => self.fatal.worked(hash),
+            Ok(_) => {}
+            Err(error) => self.fatal.failed(hash, error),
+        }
+        worked
     }
 
     /// Asks until there is an answer, or a death that another try would only repeat.
-    fn work(
-        &self,
-        task: Task,
-        source: &[u8],
-        recipe: &Recipe,
-        need: u64,
-    ) -> Result<(Answer, Vec<Rendition>), Error> {
-        let length = source.len() as u64;
-        let question = Question::new(task, length, recipe.to_json(), &self.limits);
+    fn try_until_known(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<Rendition>), Error> {
+        let length = order.source.len() as u64;
+        let question = Question::new(task, length, order.room.memory, order.recipe.to_json(), &self.limits);
         let mut tries = 0;
         loop {
             tries += 1;
-            let death = match self.ask_once(tries, &question, source, recipe, need)? {
+            let death = match self.ask_once(tries, &question, order)? {
                 Ended::Answered(answer) => return answer,
                 Ended::Died(death) => death,
             };
@@ -128,22 +188,18 @@ impl Workshop {
                 Death::Crashed(_) => TRIES_WHEN_CRASHED,
                 Death::Timeout | Death::Memory | Death::Output => 1,
             };
+            if let Some(hash) = order.hash.filter(|_| death != Death::Killed) {
+                self.fatal.died(hash);
+            }
             if tries >= most {
-                return Err(death.error(&self.bounds, tries));
+                return Err(death.error(&self.bounds, &order.room, tries));
             }
             tracing::warn!("the derive process {death}; trying this image once more, alone");
         }
     }
 
     /// The first try works beside others; a second is alone and in a process of its own.
-    fn ask_once(
-        &self,
-        tries: u32,
-        question: &Question,
-        source: &[u8],
-        recipe: &Recipe,
-        need: u64,
-    ) -> Result<Ended, Error> {
+    fn ask_once(&self, tries: u32, question: &Question, order: Order<'_>) -> Result<Ended, Error> {
         let (_beside, _alone);
         let warm = if tries == 1 {
             _beside = self.turns.read().unwrap_or_else(PoisonError::into_inner);
@@ -156,8 +212,8 @@ impl Workshop {
             Some(worker) => worker,
             None => self.start()?,
         };
-        let ended = worker.ask(question, source, recipe, need, &self.bounds);
-        if matches!(ended, Ended::Answered(_)) {
+        let ended = worker.ask(question, order, &self.bounds);
+        if matches!(ended, Ended::Answered(_)) && worker.is_sane() {
             worker.shrink();
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
@@ -171,19 +227,26 @@ impl Workshop {
     }
 
     fn start(&self) -> Result<Worker, Error> {
-        // One that is killed while it starts says nothing about an image.
-        let started = (1..TRIES_WHEN_KILLED)
-            .find_map(|_| Worker::start(&self.program).ok())
-            .map_or_else(|| Worker::start(&self.program), Ok);
+        let mut pause = PAUSE;
+        let mut started = Worker::start(&self.program);
+        for _ in 1..STARTS {
+            if started.is_ok() {
+                break;
+            }
+            std::thread::sleep(pause);
+            pause *= 2;
+            started = Worker::start(&self.program);
+        }
         let (worker, sandbox) = started.map_err(|error| {
-            let message = "no derive process could be started; --isolate none does without";
-            Error::new(Stage::Derive, Kind::Internal, message).caused_by(error)
+            let message = "no derive process could be started, which says nothing of this image";
+            Error::new(Stage::Derive, Kind::Internal, message).transient(true).caused_by(error)
         })?;
         self.told.call_once(|| sandbox.tell());
         Ok(worker)
     }
 }
 
-fn nonsense() -> Error {
+/// Cannot be: an answer is compared with its question where it comes in.
+fn another_answer() -> Error {
     Error::new(Stage::Derive, Kind::Internal, "a derive process answered another question than was asked")
 }

@@ -3,15 +3,24 @@
 //! `…imgmill-poison:abort` and so on, behind any image.
 #![allow(unsafe_code)]
 
-use super::protocol::Task;
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+
+use super::protocol::{Answer, Laid, Task, send};
+use crate::derive::Inspected;
 
 const MARK: &[u8] = b"imgmill-poison:";
 
 /// Does what the source's end says, once its derivatives are to be made.
-pub(super) fn take_effect(source: &[u8], task: Task, exchange: &std::fs::File) -> std::io::Result<()> {
+pub(super) fn take_effect(
+    source: &[u8],
+    task: Task,
+    exchange: &File,
+    control: &UnixStream,
+) -> std::io::Result<()> {
     let tail = &source[source.len().saturating_sub(64)..];
     let Some(at) = tail.windows(MARK.len()).position(|window| window == MARK) else { return Ok(()) };
-    if task != Task::Derive {
+    if task == Task::Inspect {
         return Ok(());
     }
     match &tail[at + MARK.len()..] {
@@ -34,12 +43,45 @@ pub(super) fn take_effect(source: &[u8], task: Task, exchange: &std::fs::File) -
                 std::os::unix::fs::FileExt::write_all_at(exchange, &everything, at << 20)?;
             }
         }
+        b"hang-up" => {
+            // SAFETY: not safe either: the socket's owner never learns of it, because this never ends.
+            unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(control)) };
+            loop {
+                std::thread::park();
+            }
+        }
+        b"babble" => std::io::Write::write_all(&mut &*control, &[255; 64])?,
+        b"lie" => {
+            send(&mut &*control, &derived(Vec::new()))?;
+        }
+        b"shorten" => {
+            let laid = Laid { width: 1, height: 1, bytes: 1 << 20 };
+            send(&mut &*control, &derived(vec![laid]))?;
+            exchange.set_len(0)?;
+        }
+        // SAFETY: signal 0 to its own group, which does nothing but ask whether it may.
+        b"signal" => refused(match unsafe { libc::kill(0, 0) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }),
         b"socket" => refused(std::net::TcpStream::connect(("127.0.0.1", 9)).map(drop)),
         b"passwd" => refused(std::fs::read("/etc/passwd").map(drop)),
         b"fork" => refused(std::process::Command::new("/bin/true").spawn().map(drop)),
         other => panic!("no poison: {}", String::from_utf8_lossy(other)),
     }
     Ok(())
+}
+
+/// What it would say if it had done as it was asked.
+fn derived(renditions: Vec<Laid>) -> Answer {
+    let header = Inspected { format: "JPEG".to_owned(), width: 1, height: 1, need: 1 };
+    Answer::Derived {
+        header: Some(header),
+        renditions,
+        truncated: false,
+        notes: Vec::new(),
+        elapsed: std::time::Duration::ZERO,
+    }
 }
 
 /// A wall that stands is told by its own exit code, and by none that a door left open would give.

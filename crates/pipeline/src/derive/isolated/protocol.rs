@@ -16,12 +16,16 @@ use crate::error::Kind;
 
 /// No message is longer; an answer that claims more is no answer.
 const LONGEST: u32 = 16 << 20;
+/// Few are longer.
+const USUAL: u32 = 4 << 10;
 
 /// What to do with the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Task {
     /// Read its header.
     Inspect,
+    /// Read its header, and make every derivative if that takes no more memory than there is.
+    Begin,
     /// Make every derivative.
     Derive,
 }
@@ -32,6 +36,8 @@ pub(super) struct Question {
     pub task: Task,
     /// The source is this many bytes from the shared file's beginning; renditions go behind it.
     pub length: u64,
+    /// Bytes that may be allocated for it.
+    pub memory: u64,
     /// The recipe, as a recipe file.
     pub recipe: String,
     max_bytes: u64,
@@ -44,7 +50,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub fn new(task: Task, length: u64, recipe: String, limits: &Limits) -> Question {
+    pub fn new(task: Task, length: u64, memory: u64, recipe: String, limits: &Limits) -> Question {
         // Every field is named, so that a new one cannot be forgotten here.
         // A process works on one thread: its sandbox lets it start no other.
         let Limits { max_bytes, max_pixels, max_scans, max_frames, on_truncated, deadline, threads: _ } =
@@ -54,6 +60,7 @@ impl Question {
         Question {
             task,
             length,
+            memory,
             recipe,
             max_bytes,
             max_pixels,
@@ -62,6 +69,12 @@ impl Question {
             accept_truncated,
             time,
         }
+    }
+
+    /// Whether an image may be made in the memory that there is.
+    pub fn has_room_for(&self, header: &Inspected) -> bool {
+        let pixels = u64::from(header.width) * u64::from(header.height);
+        pixels <= self.max_pixels && header.need.saturating_add(header.need / 8) <= self.memory
     }
 
     pub fn limits(&self) -> Limits {
@@ -83,10 +96,17 @@ impl Question {
 pub(super) enum Answer {
     /// Said once, before the first question.
     Ready(Sandbox),
-    /// To [`Task::Inspect`].
+    /// To [`Task::Inspect`], and to [`Task::Begin`] where that was all.
     Inspected(Inspected),
-    /// To [`Task::Derive`]: what lies in the shared file, one after another, in the recipe's order.
-    Derived { renditions: Vec<Laid>, truncated: bool, elapsed: Duration },
+    /// To [`Task::Derive`], and with the header to [`Task::Begin`]: what lies in the shared file, one after another, in
+    /// the recipe's order.
+    Derived {
+        header: Option<Inspected>,
+        renditions: Vec<Laid>,
+        truncated: bool,
+        notes: Vec<String>,
+        elapsed: Duration,
+    },
     /// The image's own error.
     Failed { kind: Kind, message: String },
 }
@@ -121,6 +141,13 @@ pub(super) fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result
     if length > LONGEST {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")));
     }
+    if length <= USUAL {
+        // In one read.
+        let mut text = [0; USUAL as usize];
+        let text = &mut text[..length as usize];
+        stream.read_exact(text)?;
+        return Ok(Some(serde_json::from_slice(text)?));
+    }
     let mut text = Vec::new();
     stream.take(length.into()).read_to_end(&mut text)?;
     Ok(Some(serde_json::from_slice(&text)?))
@@ -134,9 +161,9 @@ mod tests {
     fn messages_come_back_whole_or_not_at_all() {
         let limits = Limits { max_pixels: 7, ..Limits::default() };
         let mut wire = Vec::new();
-        send(&mut wire, &Question::new(Task::Derive, 9, "{}".into(), &limits)).unwrap();
+        send(&mut wire, &Question::new(Task::Derive, 9, 5, "{}".into(), &limits)).unwrap();
         let back: Question = receive(&mut &wire[..]).unwrap().unwrap();
-        assert_eq!((back.task, back.length, back.limits()), (Task::Derive, 9, limits));
+        assert_eq!((back.task, back.length, back.memory, back.limits()), (Task::Derive, 9, 5, limits));
         assert!(receive::<Question>(&mut &wire[..0]).unwrap().is_none());
         assert!(receive::<Question>(&mut &wire[..9]).is_err(), "cut off");
         assert!(receive::<Question>(&mut &u32::MAX.to_le_bytes()[..]).is_err(), "too long");

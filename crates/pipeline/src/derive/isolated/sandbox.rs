@@ -29,15 +29,27 @@ impl Sandbox {
 
     /// Says in the log what stands and what does not.
     pub fn tell(self) {
-        let Sandbox { landlock, seccomp } = self;
-        if landlock && seccomp {
-            tracing::debug!("derive processes are shut in by Landlock and seccomp");
-        } else {
-            tracing::warn!(
-                landlock,
-                seccomp,
-                "derive processes are processes of their own, but this system cannot shut them in fully"
-            );
+        match self.lacks() {
+            None => tracing::debug!("derive processes are shut in by Landlock and seccomp"),
+            Some(lacking) => tracing::warn!(
+                "derive processes can crash alone, but this system cannot shut them in: {lacking}"
+            ),
+        }
+    }
+
+    /// The walls that do not stand, and what that leaves open.
+    fn lacks(self) -> Option<&'static str> {
+        match self {
+            Sandbox { landlock: true, seccomp: true } => None,
+            Sandbox { landlock: false, seccomp: true } => {
+                Some("there is no Landlock; seccomp alone keeps them from files and the network")
+            }
+            Sandbox { landlock: true, seccomp: false } => Some(
+                "there is no seccomp; Landlock keeps them from files and TCP, not from other networks or programs",
+            ),
+            Sandbox { landlock: false, seccomp: false } => Some(
+                "there is neither Landlock nor seccomp; a hostile image that takes a decoder over has this user's rights",
+            ),
         }
     }
 }
@@ -45,9 +57,7 @@ impl Sandbox {
 /// Bounds the memory that a process may add to what it has, and the length of a file that it may write.
 #[cfg(target_os = "linux")]
 pub(super) fn limit(child: &Child, memory: u64, file: u64) -> io::Result<()> {
-    use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    /// What an estimate may be wrong by: an honest image must never die of it.
-    const SLACK: u64 = 128 << 20;
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(()) };
     let has = match std::fs::read_to_string(format!("/proc/{}/statm", child.id())) {
@@ -55,18 +65,19 @@ pub(super) fn limit(child: &Child, memory: u64, file: u64) -> io::Result<()> {
         // Without /proc there is nothing to add to.
         Err(_) => None,
     };
-    let set = |resource, most| {
-        prlimit(Some(pid), resource, Rlimit { current: Some(most), maximum: None }).map(drop).or_else(
-            |error| match error {
-                // It is dead, which whoever asks it will find out; or a container forbids limits.
-                rustix::io::Errno::SRCH | rustix::io::Errno::PERM => Ok(()),
-                error => Err(error),
-            },
-        )
+    let set = |resource, most: u64| {
+        // Nobody may go past the limit that this program was started with, nor raise it.
+        let maximum = getrlimit(resource).maximum;
+        let current = Some(maximum.map_or(most, |maximum| most.min(maximum)));
+        prlimit(Some(pid), resource, Rlimit { current, maximum }).map(drop).or_else(|error| match error {
+            // It is dead, which whoever asks it will find out; or a container forbids limits.
+            rustix::io::Errno::SRCH | rustix::io::Errno::PERM => Ok(()),
+            error => Err(error),
+        })
     };
     if let Some(pages) = has.filter(|pages| *pages > 0) {
         let has = pages * rustix::param::page_size() as u64;
-        set(Resource::As, has.saturating_add(memory.saturating_mul(2)).saturating_add(SLACK))?;
+        set(Resource::As, has.saturating_add(memory))?;
     }
     Ok(set(Resource::Fsize, file)?)
 }
@@ -84,7 +95,7 @@ mod linux {
     use landlock::{
         ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope,
     };
-    use rustix::process::{Signal, set_parent_process_death_signal};
+    use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
         SeccompRule, TargetArch,
@@ -143,8 +154,12 @@ mod linux {
     ];
 
     pub fn enter() -> Sandbox {
-        // Of a program that is killed nothing stays behind.
+        // Of a program that is killed nothing stays behind. (The signal comes when the thread ends that started this
+        // process, which is why only threads of the pool start any: those live as long as the run.)
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        // A crash is common here, and a dump of it fills disks. One byte: unlike none at all, that keeps from dumping
+        // into a program as well (core(5)).
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(1), maximum: Some(1) });
         let landlock = no_files().unwrap_or(false);
         Sandbox { landlock, seccomp: few_calls().is_ok() }
     }
@@ -186,5 +201,19 @@ mod linux {
         let filter = SeccompFilter::new(rules, missing, SeccompAction::Allow, machine)?;
         let program: BpfProgram = filter.try_into()?;
         Ok(seccompiler::apply_filter(&program)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let lacks = |landlock, seccomp| Sandbox { landlock, seccomp }.lacks();
+        assert_eq!(lacks(true, true), None);
+        assert!(lacks(false, true).unwrap().contains("no Landlock"));
+        assert!(lacks(true, false).unwrap().contains("no seccomp"));
+        assert!(lacks(false, false).unwrap().contains("neither"));
     }
 }

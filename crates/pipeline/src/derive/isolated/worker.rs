@@ -1,7 +1,7 @@
 //! One derive process, seen from the program: started, asked, measured, killed.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use imgmill_image::{Recipe, Rendition};
 
 use super::death::Death;
-use super::protocol::{Answer, Laid, Question, receive, send};
+use super::protocol::{Answer, Laid, Question, Task, receive, send};
+use super::room::Room;
 use super::sandbox::{self, Sandbox};
-use super::{Bounds, Ended, Program, nonsense};
+use super::{Bounds, Ended, Order, Program};
 use crate::error::{Error, Kind, Stage};
 
 /// How long a process may take to start and shut itself in.
@@ -22,8 +23,16 @@ const STARTING: Duration = Duration::from_secs(30);
 const ENDING: Duration = Duration::from_secs(2);
 /// Bytes of the shared file that stay allocated between two images.
 const KEPT: u64 = 4 << 20;
-/// What is read of a process's last words.
-const WORDS: u64 = 4 << 10;
+/// What is kept of a process's last words.
+const WORDS: usize = 4 << 10;
+/// Letters of an image's error that are believed.
+const MESSAGE: usize = 2000;
+/// Notes of an image that are passed on.
+const NOTES: usize = 20;
+/// What a pipe holds at most, unless somebody made it larger.
+const PIPE: u64 = 64 << 10;
+/// The longest time in one piece that counts against a process.
+const SLICE: Duration = Duration::from_secs(1);
 
 /// A derive process. It is killed when this is dropped.
 #[derive(Debug)]
@@ -32,6 +41,8 @@ pub(super) struct Worker {
     control: UnixStream,
     words: ChildStderr,
     exchange: File,
+    /// It may have heard half of a question, and what it says from now on answers another.
+    confused: bool,
 }
 
 impl Worker {
@@ -49,7 +60,7 @@ impl Worker {
         let words = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
         // What it said is read when it is dead, or now and then; never waited for.
         rustix::io::ioctl_fionbio(&words, true)?;
-        let mut worker = Worker { child, control, words, exchange };
+        let mut worker = Worker { child, control, words, exchange, confused: false };
         match worker.hear(STARTING) {
             Ok(Some(Answer::Ready(sandbox))) => Ok((worker, sandbox)),
             _ => {
@@ -63,30 +74,42 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Has it work on one source, with `need` bytes of memory for it. Whatever is not an answer in time is a death.
-    pub fn ask(
-        &mut self,
-        question: &Question,
-        source: &[u8],
-        recipe: &Recipe,
-        need: u64,
-        bounds: &Bounds,
-    ) -> Ended {
-        if let Err(error) = self.hand_over(question, source, need, bounds) {
+    /// Whether it may work on another image.
+    pub fn is_sane(&self) -> bool {
+        !self.confused
+    }
+
+    /// Has it work on one source. Whatever is not an answer in time is a death.
+    pub fn ask(&mut self, question: &Question, order: Order<'_>, bounds: &Bounds) -> Ended {
+        let Order { source, recipe, room, .. } = order;
+        if let Err(error) = self.hand_over(question, source, room, bounds) {
             return match error.kind() {
                 // Nobody listens any more.
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ended::Died(self.bury()),
-                _ => Ended::Answered(Err(not_shared(error))),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.time_is_over(),
+                _ => {
+                    self.confused = true;
+                    Ended::Answered(Err(not_shared(error)))
+                }
             };
         }
         match self.hear(bounds.time) {
             Ok(Some(Answer::Failed { kind, message })) => {
-                Ended::Answered(Err(Error::new(Stage::Derive, kind, message)))
+                Ended::Answered(Err(Error::new(Stage::Derive, kind, tidy(&message))))
             }
-            Ok(Some(answer)) => Ended::Answered(self.collect(answer, question.length, recipe, bounds)),
+            Ok(Some(mut answer)) => match self.collect(&answer, question, recipe, room) {
+                Ok(renditions) => {
+                    if let Answer::Derived { notes, .. } = &mut answer {
+                        notes.truncate(NOTES);
+                        notes.iter_mut().for_each(|note| *note = tidy(note));
+                    }
+                    Ended::Answered(Ok((answer, renditions)))
+                }
+                Err(_) => self.is_mad(),
+            },
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => self.is_mad(),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                self.kill();
-                Ended::Died(Death::Timeout)
+                self.time_is_over()
             }
             Ok(None) | Err(_) => Ended::Died(self.bury()),
         }
@@ -96,38 +119,67 @@ impl Worker {
         &mut self,
         question: &Question,
         source: &[u8],
-        need: u64,
+        room: Room,
         bounds: &Bounds,
     ) -> io::Result<()> {
         // Whatever it said about earlier images is of no use, and must not fill the pipe.
         self.last_words();
         self.exchange.write_all_at(source, 0)?;
-        let longest = question.length.saturating_add(bounds.output);
-        sandbox::limit(&self.child, need.saturating_add(question.length), longest)?;
+        let longest = question.length.saturating_add(room.output);
+        let memory = room.memory.saturating_add(question.length).saturating_add(bounds.slack);
+        sandbox::limit(&self.child, memory, longest)?;
+        // A process that does not listen must not hold up who asks; the longest recipe is written at once.
+        self.control.set_write_timeout(Some(bounds.time))?;
         send(&mut self.control, question)
     }
 
-    /// The renditions that an answer speaks of, out of the shared file.
+    /// Whatever made it say that, an image may have taken it over.
+    fn is_mad(&mut self) -> Ended {
+        self.kill();
+        Ended::Died(Death::Crashed("its process answered nonsense".to_owned()))
+    }
+
+    fn time_is_over(&mut self) -> Ended {
+        self.kill();
+        Ended::Died(Death::Timeout)
+    }
+
+    /// The renditions that an answer speaks of, out of the shared file; an error where it cannot be true.
     fn collect(
         &self,
-        answer: Answer,
-        length: u64,
+        answer: &Answer,
+        question: &Question,
         recipe: &Recipe,
-        bounds: &Bounds,
-    ) -> Result<(Answer, Vec<Rendition>), Error> {
-        let Answer::Derived { renditions: laid, .. } = &answer else { return Ok((answer, Vec::new())) };
-        if laid.len() != recipe.derivatives().len() {
+        room: Room,
+    ) -> io::Result<Vec<Rendition>> {
+        let nonsense = || io::Error::from(io::ErrorKind::InvalidData);
+        let laid = match (question.task, answer) {
+            (Task::Inspect | Task::Begin, Answer::Inspected(header)) if is_word(&header.format) => {
+                return Ok(Vec::new());
+            }
+            (Task::Begin, Answer::Derived { header: Some(header), renditions, .. })
+                if is_word(&header.format) =>
+            {
+                renditions
+            }
+            (Task::Derive, Answer::Derived { header: None, renditions, .. }) => renditions,
+            _ => return Err(nonsense()),
+        };
+        let total = laid.iter().fold(0u64, |sum, laid| sum.saturating_add(laid.bytes));
+        // More than its file's limit let it write?
+        if laid.len() != recipe.derivatives().len() || total > room.output {
             return Err(nonsense());
         }
-        let total = laid.iter().fold(0u64, |sum, laid| sum.saturating_add(laid.bytes));
-        if total > bounds.output {
-            return Err(Death::Output.error(bounds, 1));
-        }
-        let mut at = length;
+        let mut at = question.length;
         let mut renditions = Vec::with_capacity(laid.len());
         for (derivative, Laid { width, height, bytes }) in recipe.derivatives().iter().zip(laid) {
-            let mut file = vec![0; usize::try_from(*bytes).map_err(|_| nonsense())?];
-            self.exchange.read_exact_at(&mut file, at).map_err(not_shared)?;
+            // By the file's own place, which nobody else uses: such a read needs no memory that is cleared before.
+            let mut shared = &self.exchange;
+            shared.seek(io::SeekFrom::Start(at))?;
+            let mut file = Vec::with_capacity(usize::try_from(*bytes).map_err(|_| nonsense())?);
+            if shared.take(*bytes).read_to_end(&mut file)? as u64 != *bytes {
+                return Err(nonsense());
+            }
             at += bytes;
             renditions.push(Rendition {
                 label: derivative.label.clone(),
@@ -137,7 +189,7 @@ impl Worker {
                 bytes: file,
             });
         }
-        Ok((answer, renditions))
+        Ok(renditions)
     }
 
     /// Gives back the memory of a large image before the next wait.
@@ -149,8 +201,7 @@ impl Worker {
     }
 
     fn hear(&mut self, patience: Duration) -> io::Result<Option<Answer>> {
-        let until = Instant::now() + patience;
-        receive(&mut Until { stream: &mut self.control, until })
+        receive(&mut Patient { stream: &mut self.control, left: patience })
     }
 
     /// Waits for the end of a process that hung up, kills it if that does not come, and says how it died.
@@ -172,11 +223,11 @@ impl Worker {
         }
     }
 
+    /// The end of what it said lately; what is in the pipe, and never waited for.
     fn last_words(&mut self) -> String {
         let mut words = Vec::new();
-        // The pipe's end, or nothing more for now.
-        let _ = (&mut self.words).take(WORDS).read_to_end(&mut words);
-        String::from_utf8_lossy(&words).into_owned()
+        let _ = (&mut self.words).take(PIPE).read_to_end(&mut words);
+        String::from_utf8_lossy(&words[words.len().saturating_sub(WORDS)..]).into_owned()
     }
 
     fn kill(&mut self) {
@@ -192,20 +243,40 @@ impl Drop for Worker {
     }
 }
 
-/// Reads a socket until a moment, however the bytes drip.
-struct Until<'a> {
-    stream: &'a mut UnixStream,
-    until: Instant,
+/// A format's name, not a text that somebody would like to see in a log.
+fn is_word(text: &str) -> bool {
+    text.len() <= 32 && text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ')
 }
 
-impl Read for Until<'_> {
+/// A sentence of sensible length, without what terminals obey.
+fn tidy(message: &str) -> String {
+    message.chars().take(MESSAGE).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// Reads a socket for a time, however the bytes drip. Time in which this program was stopped (Ctrl-Z) and its
+/// processes with it does not count.
+struct Patient<'a> {
+    stream: &'a mut UnixStream,
+    left: Duration,
+}
+
+impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+        loop {
+            if self.left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let slice = self.left.min(SLICE);
+            self.stream.set_read_timeout(Some(slice))?;
+            let began = Instant::now();
+            let read = self.stream.read(buffer);
+            self.left = self.left.saturating_sub(began.elapsed().min(slice));
+            match read {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
+                read => return read,
+            }
         }
-        self.stream.set_read_timeout(Some(left))?;
-        self.stream.read(buffer)
     }
 }
 
@@ -220,4 +291,30 @@ fn shared_file() -> io::Result<File> {
 fn not_shared(error: io::Error) -> Error {
     let message = "the image could not be shared with a derive process";
     Error::new(Stage::Derive, Kind::Internal, message).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn patience_ends_however_the_bytes_drip() {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        there.write_all(&[7]).unwrap();
+        let mut patient = Patient { stream: &mut here, left: Duration::from_millis(30) };
+        let mut buffer = [0; 4];
+        assert_eq!(patient.read(&mut buffer).unwrap(), 1);
+        assert_eq!(patient.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(patient.left, Duration::ZERO);
+        there.write_all(&[7]).unwrap();
+        assert_eq!(patient.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::TimedOut, "it is too late");
+    }
+
+    #[test]
+    fn what_a_process_says_cannot_disturb_a_terminal() {
+        assert_eq!(tidy("a\u{1b}[31mb\n"), "a [31mb ");
+        assert_eq!(tidy(&"x".repeat(MESSAGE * 2)).len(), MESSAGE);
+        assert!(is_word("JPEG 2000") && !is_word("\u{1b}[2J") && !is_word(&"x".repeat(33)));
+    }
 }
