@@ -171,12 +171,14 @@ fn another_recipe_makes_only_what_is_new() {
 fn a_killed_run_loses_nothing_and_the_next_does_what_is_left() {
     for reported_before in [0, 1, 7, 15, 22] {
         let server = TestServer::start();
-        // Far more rows than are waited for, so that the run is not over when a busy machine gets to kill it.
-        let rows_in_all = 90;
-        for seed in 0..rows_in_all {
+        // Those that are not waited for take so long that no run is over before a busy machine gets to kill it.
+        let (rows_in_all, quick) = (60, 30);
+        let serve = |seed: u64, delay: u64| {
             let answer = Answer::ok(jpeg(seed)).etag_of_body();
-            server.route(&format!("/{seed}"), Behaviour::delayed(Duration::from_millis(30), answer));
-        }
+            server.route(&format!("/{seed}"), Behaviour::delayed(Duration::from_millis(delay), answer));
+        };
+        (0..quick).for_each(|seed| serve(seed, 30));
+        (quick..rows_in_all).for_each(|seed| serve(seed, 1000));
         let place = Place::new();
         place.list((0..rows_in_all).map(|seed| server.url(&format!("/{seed}"))));
         let mut child = place.spawn(&["--per-host", "2"]);
@@ -204,6 +206,7 @@ fn a_killed_run_loses_nothing_and_the_next_does_what_is_left() {
             assert_eq!(image.color(), image::ColorType::L8);
         }
         server.wait_until_quiet();
+        (quick..rows_in_all as u64).for_each(|seed| serve(seed, 30));
         let bodies = server.total_bodies();
         place.run(&["--per-host", "8"]).expect(0);
         assert_eq!(place.output().len(), rows_in_all + 1);
