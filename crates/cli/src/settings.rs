@@ -211,6 +211,15 @@ fn isolation(arguments: &LimitArguments, sources: Sources) -> Result<Isolation, 
         Some(isolate) => isolate == Isolate::Process,
         None => sources.isolated(),
     };
+    isolated(everywhere)
+}
+
+/// Where images are made by a command that has no flag for it.
+pub fn isolation_for(sources: Sources) -> Result<Isolation, String> {
+    isolated(sources.isolated())
+}
+
+fn isolated(everywhere: bool) -> Result<Isolation, String> {
     Ok(Isolation { everywhere, program: this_program(crate::DERIVE_PROCESS)? })
 }
 

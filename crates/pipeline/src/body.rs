@@ -60,6 +60,21 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The bytes, to be shared further.
+    pub fn shared(self: Arc<Self>) -> Bytes {
+        Bytes::from_owner(Shared(self))
+    }
+}
+
+struct Shared(Arc<Body>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Deref for Body {
     type Target = [u8];
 

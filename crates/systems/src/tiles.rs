@@ -5,12 +5,21 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use imgmill_image::{Layout, Limits, TileSettings, TileSink, Tiled};
+use bytes::Bytes;
+use imgmill_image::{Layout, Limits, Recipe, SNIFF_LEN, TileSettings, TileSink, Tiled};
+use imgmill_pipeline::body::Body;
+use imgmill_pipeline::derive::{Content, Deriver, Isolation};
 use imgmill_pipeline::error::is_disk_full;
 use imgmill_pipeline::fetch::{Fetched, Fetcher};
-use imgmill_pipeline::{Error, Kind, Stage};
+use imgmill_pipeline::{Error, Kind, Stage, machine};
 use tokio_util::sync::CancellationToken;
+
+use crate::Sources;
+
+/// Files and URLs that were named one by one.
+pub const SOURCES: Sources = Sources::Own;
 
 /// Everything that decides what is made of each image.
 #[derive(Debug, Clone)]
@@ -25,6 +34,8 @@ pub struct Settings {
     pub refresh: bool,
     /// What one image may cost.
     pub limits: Limits,
+    /// How processes are started for images whose decoders may end theirs.
+    pub isolation: Isolation,
 }
 
 /// An image and the name that its set of tiles goes by.
@@ -95,12 +106,40 @@ pub async fn make(wanted: &Wanted, fetcher: &Fetcher, settings: &Settings) -> Re
         let message = "the origin says unchanged, though it was not asked";
         return Err(Error::new(Stage::Fetch, Kind::HttpStatus, message));
     };
+    let source = drawable(Arc::new(body), settings).await?;
     let settings = settings.clone();
-    let making = tokio::task::spawn_blocking(move || make_of(&body, &name, places, &settings));
+    let making = tokio::task::spawn_blocking(move || make_of(&source, &name, places, &settings));
     making.await.map_err(|join| {
         let message = "the image engine failed; please report this image as a defect";
         Error::new(Stage::Derive, Kind::Internal, message).caused_by(join)
     })?
+}
+
+/// The image as bytes that can be decoded here: of formats whose decoders may end their process, what one that may end
+/// made of them.
+async fn drawable(body: Arc<Body>, settings: &Settings) -> Result<Bytes, Error> {
+    let beginning = &body[..body.len().min(SNIFF_LEN)];
+    if !imgmill_image::sniff(beginning).is_some_and(|format| format.may_abort()) {
+        return Ok(body.shared());
+    }
+    let recipe = "page=full/max/0/default.tif".parse().and_then(|page| Recipe::new(vec![page]));
+    let recipe = recipe.map_err(|error| {
+        Error::new(Stage::Derive, Kind::Internal, "a recipe of ours is none").caused_by(error)
+    })?;
+    let mut limits = imgmill_pipeline::Limits {
+        max_pixels: settings.limits.max_pixels,
+        max_output: u64::MAX,
+        threads: 1,
+        ..Default::default()
+    };
+    limits.divide_memory(machine::memory().map_or(1 << 30, |all| all / 2));
+    let deriver = Deriver::new(Arc::new(recipe), &limits, settings.isolation.clone())?;
+    let begun = deriver.begin(Arc::clone(&body)).await?;
+    let made = deriver.derive(body, begun, None).await?;
+    match made.renditions.into_iter().next().map(|rendition| rendition.content) {
+        Some(Content::Bytes(bytes)) => Ok(bytes),
+        _ => Err(Error::new(Stage::Derive, Kind::Internal, "a derive process made no picture")),
+    }
 }
 
 fn make_of(source: &[u8], name: &str, places: Places, settings: &Settings) -> Result<Outcome, Error> {

@@ -17,7 +17,10 @@ pub fn run(arguments: &TileArguments) -> Exit {
     let wanted: Result<Vec<_>, _> =
         arguments.sources.iter().map(|source| Wanted::by_its_name(source)).collect();
     match wanted.and_then(|wanted| distinct(&wanted).map(|()| wanted)) {
-        Ok(wanted) => make_all(&wanted, &settings(arguments), arguments.max_bytes, arguments.quiet),
+        Ok(wanted) => match settings(arguments) {
+            Ok(settings) => make_all(&wanted, &settings, arguments.max_bytes, arguments.quiet),
+            Err(message) => complain(&message, Exit::Fatal),
+        },
         Err(message) => complain(&message, Exit::Usage),
     }
 }
@@ -49,7 +52,7 @@ pub fn make_all(wanted: &[Wanted], settings: &Settings, max_bytes: u64, quiet: b
     if failed > 0 { Exit::SomeFailed } else { Exit::Done }
 }
 
-fn settings(arguments: &TileArguments) -> Settings {
+fn settings(arguments: &TileArguments) -> Result<Settings, String> {
     let format = match arguments.format {
         TileFormat::Jpg => OutputFormat::Jpg,
         TileFormat::Png => OutputFormat::Png,
@@ -60,7 +63,7 @@ fn settings(arguments: &TileArguments) -> Settings {
         TileLayout::Iiif2 => Layout::Iiif2,
         TileLayout::Dzi => Layout::Dzi,
     };
-    Settings {
+    Ok(Settings {
         output: arguments.output.clone(),
         base: arguments.base.clone(),
         tiles: TileSettings {
@@ -75,7 +78,8 @@ fn settings(arguments: &TileArguments) -> Settings {
         },
         refresh: arguments.refresh,
         limits: image_limits(arguments.max_pixels, arguments.threads),
-    }
+        isolation: settings::isolation_for(tiles::SOURCES)?,
+    })
 }
 
 /// What one image may cost, on so many threads, or as many as there are cores.

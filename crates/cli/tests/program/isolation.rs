@@ -122,6 +122,25 @@ fn a_source_that_killed_twice_is_not_tried_again() {
 }
 
 #[test]
+fn a_drawing_that_kills_costs_only_its_own_tiles() {
+    let place = Place::new();
+    let drawing = r#"<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><circle r="40"/></svg>"#;
+    fs::write(place.path("good.svg"), drawing).unwrap();
+    fs::write(place.path("bad.svg"), format!("{drawing}imgmill-poison:abort")).unwrap();
+    fs::write(place.path("photo.png"), encode::png(&photo(1, 90, 60))).unwrap();
+    let mut tile = place.command();
+    let tile = tile.args(["tile", "bad.svg", "good.svg", "photo.png", "--output", "tiles"]).spawn().unwrap();
+    let ran = Ran::of(tile).expect(3);
+    assert!(ran.stderr.contains("bad.svg: crashed: signal 6"), "{}", ran.stderr);
+    for name in ["good", "photo"] {
+        let info = fs::read_to_string(place.path(&format!("tiles/{name}/info.json"))).unwrap();
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        assert_eq!((&info["width"], &info["height"]), (&90.into(), &60.into()));
+    }
+    assert!(!place.path("tiles/bad").exists());
+}
+
+#[test]
 fn a_thread_ends_by_the_clock_where_the_engine_looks_at_it() {
     let place = Place::new();
     fs::write(place.path("large.png"), encode::png(&photo(1, 1500, 1200))).unwrap();

@@ -9,6 +9,7 @@
 
 pub mod isolated;
 
+mod apart;
 mod collect;
 mod pool;
 
@@ -20,7 +21,7 @@ use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::isolated::{Bounds, House, MadeApart, Order, Program, Room, Workshop};
+use self::isolated::{Bounds, House, Order, Program, Room, Workshop};
 use crate::body::Body;
 use crate::error::{Error, Kind, Stage};
 use crate::identity::SourceHash;
@@ -152,7 +153,10 @@ impl Deriver {
             return Ok(());
         }
         let workshop = Arc::clone(&self.workshop);
-        self.on_thread(move || workshop.open()).await
+        self.on_thread(move || workshop.open()).await.map_err(|error| {
+            let message = "images cannot be isolated here; --isolate none does without";
+            Error::new(Stage::Derive, Kind::Internal, message).caused_by(error)
+        })
     }
 
     /// The derivatives that are made of every source.
@@ -173,33 +177,6 @@ impl Deriver {
         let header = self.inspect_source(Source::of(body), Arc::clone(&self.recipe)).await?;
         self.check_pixels(&header)?;
         Ok(Begun { header, early: Early::Inspected })
-    }
-
-    /// The same for a source that will be made if it can: in a process, a small image is made right away.
-    ///
-    /// # Errors
-    /// What the image is or cannot give; its stage is [`Stage::Derive`].
-    pub async fn begin(&self, body: Arc<Body>) -> Result<Begun, Error> {
-        let source = Source::of(Arc::clone(&body));
-        if !self.is_isolated(&source.bytes) {
-            return self.inspect(body).await;
-        }
-        let room = self.house.guess(source.bytes.len() as u64);
-        let admitted = self.admit(room.admitted).await?;
-        let (workshop, recipe) = (Arc::clone(&self.workshop), Arc::clone(&self.recipe));
-        let begin = move || workshop.begin(source.order(&recipe, room));
-        match self.on_thread(begin).await {
-            Ok((header, made)) => {
-                self.check_pixels(&header)?;
-                let early = made.map_or(Early::Inspected, |made| Early::Made(made.into(), admitted));
-                Ok(Begun { header, early })
-            }
-            Err(error) if room.may_be_too_small_for(&error) => {
-                drop(admitted);
-                Ok(Begun { early: Early::Outgrown, ..self.inspect(body).await? })
-            }
-            Err(error) => Err(error),
-        }
     }
 
     fn check_pixels(&self, header: &Inspected) -> Result<(), Error> {
@@ -272,37 +249,6 @@ impl Deriver {
         Ok((self.on_thread(derive).await?, admitted))
     }
 
-    async fn derive_apart(
-        &self,
-        source: Source,
-        recipe: Arc<Recipe>,
-        rooms: (Room, Option<Room>),
-    ) -> Result<(Made, OwnedSemaphorePermit), Error> {
-        let derive = move |workshop: &Workshop, room| workshop.derive(source.order(&recipe, room));
-        let (apart, admitted) = self.in_process(rooms, derive).await?;
-        Ok((apart.into(), admitted))
-    }
-
-    /// Has a process do it, with as much room as the header asks for, and then, if that may have been too little, with
-    /// more.
-    async fn in_process<T: Send + 'static>(
-        &self,
-        (mut room, mut wider): (Room, Option<Room>),
-        work: impl Fn(&Workshop, Room) -> Result<T, Error> + Clone + Send + 'static,
-    ) -> Result<(T, OwnedSemaphorePermit), Error> {
-        loop {
-            let admitted = self.admit(room.admitted).await?;
-            let (workshop, work) = (Arc::clone(&self.workshop), work.clone());
-            match (self.on_thread(move || work(&workshop, room)).await, wider.take()) {
-                (Err(error), Some(wider)) if room.may_be_too_small_for(&error) => {
-                    tracing::debug!("{error}; trying once more with {} MiB", wider.admitted >> 20);
-                    room = wider;
-                }
-                (done, _) => return Ok((done?, admitted)),
-            }
-        }
-    }
-
     /// The size of an image that can be decoded to its end, and nothing of any other bytes: what a
     /// stored rendition of unknown length is asked before it counts as made.
     pub async fn whole(&self, bytes: bytes::Bytes) -> Option<(u32, u32)> {
@@ -368,14 +314,6 @@ impl Deriver {
     }
 }
 
-impl From<MadeApart> for Made {
-    fn from(apart: MadeApart) -> Made {
-        let MadeApart { renditions, truncated, notes, elapsed } = apart;
-        let renditions = renditions.into_iter().map(MadeRendition::from).collect();
-        Made { renditions, truncated, notes, elapsed, held: None }
-    }
-}
-
 /// A source, and what it is known by.
 #[derive(Debug, Clone)]
 struct Source {
@@ -386,20 +324,11 @@ struct Source {
 impl Source {
     fn of(body: Arc<Body>) -> Source {
         let hash = Some(body.sha256());
-        Source { bytes: bytes::Bytes::from_owner(Shared(body)), hash }
+        Source { bytes: body.shared(), hash }
     }
 
     fn order<'a>(&'a self, recipe: &'a Recipe, room: Room) -> Order<'a> {
         Order { source: &self.bytes, hash: self.hash, recipe, room }
-    }
-}
-
-/// A body as bytes that may be shared further.
-struct Shared(Arc<Body>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 

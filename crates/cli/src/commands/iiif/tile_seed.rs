@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgmill_image::{EncoderOptions, Layout, OutputFormat, Quality, TileSettings};
-use imgmill_systems::tiles::{Settings, Wanted};
+use imgmill_systems::tiles::{self, Settings, Wanted};
 
 use super::super::tile::{complain, distinct, image_limits, make_all, say};
 use crate::exit::Exit;
 use crate::goflags::{self, Flag, Kind, Parsed, Stop};
+use crate::settings::isolation_for;
 
 /// go-iiif's own.
 const TILE: u32 = 256;
@@ -109,6 +110,7 @@ fn prepared(parsed: &Parsed) -> Result<(Vec<Wanted>, Settings), String> {
         },
         refresh: parsed.is_on("refresh"),
         limits: image_limits(MAX_PIXELS, threads),
+        isolation: isolation_for(tiles::SOURCES)?,
     };
     Ok((wanted, settings))
 }

@@ -32,7 +32,7 @@ impl Sandbox {
         match self.lacks() {
             None => tracing::debug!("derive processes are shut in by Landlock and seccomp"),
             Some(lacking) => tracing::warn!(
-                "derive processes can crash alone, but this system cannot shut them in: {lacking}"
+                "derive processes can crash alone, but this system cannot shut them in fully: {lacking}"
             ),
         }
     }
