@@ -27,6 +27,8 @@ pub enum ErrorKind {
     TooManyBytes,
     /// The source is an animation of more frames than [`Limits`](crate::Limits) allow.
     TooManyFrames,
+    /// The system has no memory for reading the source.
+    Memory,
     /// The work was not done by the deadline that [`Limits`](crate::Limits) set.
     Timeout,
     /// The file ends before its image does.
@@ -52,6 +54,7 @@ impl ErrorKind {
             ErrorKind::TooManyPixels => "too_many_pixels",
             ErrorKind::TooManyBytes => "too_large",
             ErrorKind::TooManyFrames => "too_many_frames",
+            ErrorKind::Memory => "memory",
             ErrorKind::Timeout => "timeout",
             ErrorKind::Truncated => "truncated",
             ErrorKind::Corrupt => "corrupt",

@@ -151,6 +151,14 @@ impl SourceFormat {
         matches!(self, SourceFormat::Pdf | SourceFormat::Svg | SourceFormat::Jpeg2000 | SourceFormat::Avif)
     }
 
+    /// Bytes of address space that decoding takes for a stack of its own; they cost memory only as far as they are used.
+    pub fn stack(&self) -> u64 {
+        match self {
+            SourceFormat::Pdf | SourceFormat::Svg => crate::decode::STACK as u64,
+            _ => 0,
+        }
+    }
+
     /// What is said of a file that this build does not decode.
     pub(crate) fn why_not_decodable(self) -> String {
         let feature = match self {

@@ -272,6 +272,7 @@ impl From<imgmill_image::Error> for Error {
             Image::UnsupportedFormat | Image::UnsupportedOutput => Kind::UnsupportedFormat,
             Image::TooManyPixels => Kind::TooManyPixels,
             Image::TooManyBytes | Image::TooManyFrames => Kind::TooLarge,
+            Image::Memory => Kind::Memory,
             Image::Timeout => Kind::Timeout,
             Image::Truncated => Kind::Truncated,
             Image::Corrupt => Kind::Corrupt,

@@ -140,6 +140,31 @@ fn a_drawing_that_kills_costs_only_its_own_tiles() {
     assert!(!place.path("tiles/bad").exists());
 }
 
+/// A PDF of one page, 90 by 60 points; readers find its objects without a table of them.
+const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+    2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+    3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 60]/Contents 4 0 R>>endobj\n\
+    4 0 obj<</Length 22>>stream\n1 0 0 rg 9 9 30 30 re f\nendstream endobj\n\
+    trailer<</Root 1 0 R>>\n%%EOF\n";
+
+#[test]
+fn what_is_always_apart_is_made_in_little_memory() {
+    let place = Place::new();
+    let drawing = r#"<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><circle r="40"/></svg>"#;
+    let mut names = vec!["drawing.svg".to_owned(), "page.pdf".to_owned()];
+    fs::write(place.path("drawing.svg"), drawing).unwrap();
+    fs::write(place.path("page.pdf"), PDF).unwrap();
+    for (name, bytes) in fixtures() {
+        if !name.starts_with("half-") && !name.contains("12") {
+            fs::write(place.path(&name), bytes).unwrap();
+            names.push(name);
+        }
+    }
+    place.list(&names);
+    place.run(&["--memory", "256MiB", "--threads", "2"]).expect(0);
+    assert_eq!(place.stored().len(), names.len());
+}
+
 #[test]
 fn a_thread_ends_by_the_clock_where_the_engine_looks_at_it() {
     let place = Place::new();

@@ -28,7 +28,7 @@ use std::borrow::Cow;
 pub(crate) use jpeg::{check_scans, ycbcr_profile};
 pub(crate) use sheet::{Scratch, Sheet};
 pub(crate) use strips::{Strip, Strips, Wish, can_stream, strips};
-pub(crate) use vector::Canvas;
+pub(crate) use vector::{Canvas, STACK};
 
 use crate::error::Error;
 use crate::header::Header;

@@ -1,13 +1,13 @@
 //! What drawings have in common: they are drawn at the size that is wanted, and reading them may go deep.
 
 use super::Need;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 
 /// Bytes of the stack that a drawing is read on. Only what is used of it costs memory.
-const STACK: usize = 64 << 20;
+pub(crate) const STACK: usize = 64 << 20;
 /// Longest side of a canvas, in pixels.
 const LONGEST: f64 = 32_767.0;
 
@@ -44,7 +44,8 @@ pub(super) fn with_room<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send)
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         let thread = thread.map_err(|e| {
-            Error::corrupt(format!("there is no memory to read this drawing in: {e}")).caused_by(e)
+            let message = format!("there is no memory to read this drawing in: {e}");
+            Error::new(ErrorKind::Memory, message).caused_by(e)
         })?;
         // A panic goes on here, to where all decoders' panics become errors.
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -126,7 +126,10 @@ impl Worker {
         self.last_words();
         self.exchange.write_all_at(source, 0)?;
         let longest = question.length.saturating_add(room.output);
-        let memory = room.memory.saturating_add(question.length).saturating_add(bounds.slack);
+        let beginning = &source[..source.len().min(imgmill_image::SNIFF_LEN)];
+        let stack = imgmill_image::sniff(beginning).map_or(0, |format| format.stack());
+        let beside = question.length.saturating_add(bounds.slack).saturating_add(stack);
+        let memory = room.memory.saturating_add(beside);
         sandbox::limit(&self.child, memory, longest)?;
         // A process that does not listen must not hold up who asks; the longest recipe is written at once.
         self.control.set_write_timeout(Some(bounds.time))?;
