@@ -1,0 +1,66 @@
+//! What was typed, as clap read it. What it means is in `settings`. One file a command, and one for what several share.
+
+mod quantity;
+mod run;
+mod shared;
+mod tile;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+pub use run::RunArguments;
+pub use shared::{
+    AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, OnTruncated,
+    RecipeArguments, Revalidate, StoreArguments,
+};
+pub use tile::{TileArguments, TileFormat, TileLayout};
+
+const STYLES: Styles =
+    Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
+
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// Turns lists of images into stored derivatives: grayscale, thumbnails, IIIF renditions.
+#[derive(Debug, Parser)]
+#[command(name = "imgmill", version, styles = STYLES, before_help = run::EXAMPLES, help_template = TEMPLATE)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make derivatives of every image in a CSV list of URLs.
+    #[command(before_help = run::EXAMPLES, after_help = run::END, help_template = TEMPLATE)]
+    Run(Box<RunArguments>),
+    /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
+    #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
+    Tile(Box<TileArguments>),
+    /// go-iiif's tools, with their own flags: `imgmill iiif tile-seed -help`.
+    #[command(disable_help_flag = true)]
+    Iiif {
+        /// Which: tile-seed.
+        tool: String,
+        /// Its flags and sources, in Go's style.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Print a shell's completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff): `imgmill man | man -l -`.
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

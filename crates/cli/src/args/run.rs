@@ -1,0 +1,60 @@
+//! The arguments of `imgmill run`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::shared::{AgainArguments, LimitArguments, LogArguments, RecipeArguments, StoreArguments};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Gray versions of a list of URLs, into the folder outputs:
+    imgmill run --input input.csv --output output.csv
+  Into S3, with the failed rows in a list that can be run again:
+    AWS_REGION=eu-west-1 S3_BUCKET=my-bucket \\
+      imgmill run --input input.csv --output output.csv --output-failed failed.csv
+  Two thumbnails of each, named after their sources:
+    imgmill run --input input.csv --output output.csv --key '{stem}_{label}.{ext}' \\
+      --derive 'small=square/!50,50/0/default.jpg' --derive 'large=full/!800,800/0/default.webp'
+";
+
+pub(super) const END: &str = "\
+Environment:
+  S3_BUCKET, AWS_REGION     store in this bucket, unless --store says otherwise
+  AWS_ROLE_ARN              assume this role first (AWS_ROLE_URN is read too)
+  AWS_ENDPOINT_URL          an S3-compatible server in the place of AWS
+  Credentials come from the standard AWS chain: environment, ~/.aws, container, instance.
+
+Exit codes:
+  0 all done   1 could not run   2 wrong usage or input file   3 some rows failed
+  130 stopped by Ctrl-C   143 stopped by SIGTERM";
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The list: a CSV file with the one column `url`; `-` is standard input.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub input: PathBuf,
+    /// The list of what was stored: url,input,output,s3url; `-` is standard output.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// The list of URLs that failed; itself valid input.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output_failed: Option<PathBuf>,
+    /// Everything known of every row, as JSON lines.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Look only: which rows are stored already, which would be made. Writes nothing but --report.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    #[command(flatten)]
+    pub again: AgainArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+    #[command(flatten)]
+    pub logs: LogArguments,
+}
