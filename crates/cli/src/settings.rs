@@ -8,7 +8,7 @@ use imgmill_image::{Derivative, GrayMethod, Recipe};
 use imgmill_pipeline::Limits;
 use imgmill_pipeline::derive::Isolation;
 use imgmill_pipeline::derive::isolated::Program;
-use imgmill_pipeline::identity::KeyTemplate;
+use imgmill_pipeline::naming::KeyTemplate;
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::source::list::ListInput;

@@ -14,7 +14,7 @@ use imgmill_pipeline::report::{OutputList, Reporter as _};
 use imgmill_pipeline::source::Source as _;
 use imgmill_pipeline::source::list::{List, ListInput};
 use imgmill_pipeline::store::{Pointer, PutSettings, Store};
-use imgmill_pipeline::{Job, Limits, Outcome, Status};
+use imgmill_pipeline::{Instructions, Job, Limits, Outcome, Status};
 
 const ROWS: u64 = 10_000;
 /// A JPEG's beginning and then anything: fetch looks no further.
@@ -35,12 +35,13 @@ fn source(bench: &mut Criterion) {
     writeln!(list, "url").unwrap();
     (0..ROWS)
         .for_each(|row| writeln!(list, "https://images.example.org/collection/{row}.jpg?w=1000").unwrap());
-    let runtime = runtime();
+    let (runtime, instructions) = (runtime(), Arc::new(Instructions::gray()));
     let mut group = bench.benchmark_group("source");
     group.throughput(Throughput::Elements(ROWS));
     group.bench_function("a list, checked and read", |b| {
         b.to_async(&runtime).iter(async || {
-            let list = List::open(ListInput::File(list.path().to_owned())).unwrap();
+            let list =
+                List::open(ListInput::File(list.path().to_owned()), Arc::clone(&instructions)).unwrap();
             assert_eq!(list.deliveries().count().await as u64, ROWS);
         });
     });
@@ -94,7 +95,11 @@ fn report(bench: &mut Criterion) {
         kept: None,
     };
     let outcome = Outcome {
-        job: Job { row: 1, url: "https://images.example.org/collection/1.jpg?w=1000".into() },
+        job: Job {
+            row: 1,
+            url: "https://images.example.org/collection/1.jpg?w=1000".into(),
+            instructions: Instructions::gray().into(),
+        },
         status: Status::Done,
         attempts: 1,
         downloaded: 1,

@@ -3,6 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgmill_image::Recipe;
+use sha2::{Digest, Sha256};
+
+use crate::naming::{KeyTemplate, Naming};
+
+/// What is made of a source, and what that is called.
+#[derive(Debug)]
+pub struct Instructions {
+    /// The derivatives.
+    pub recipe: Arc<Recipe>,
+    /// Their names.
+    pub naming: Arc<dyn Naming>,
+    identity: [u8; 32],
+}
+
+impl Instructions {
+    /// To make `recipe`, and to name what it gives as `naming` does.
+    pub fn new(recipe: Arc<Recipe>, naming: Arc<dyn Naming>) -> Self {
+        let mut hasher = Sha256::new();
+        for derivative in recipe.derivatives() {
+            hasher.update(format!("{}={}\0", derivative.label, derivative.canonical()));
+        }
+        hasher.update(naming.identity());
+        Instructions { recipe, naming, identity: hasher.finalize().into() }
+    }
+
+    /// Gray versions under the names that they have where nobody says otherwise.
+    pub fn gray() -> Self {
+        Instructions::new(Recipe::gray().into(), Arc::new(KeyTemplate::default()))
+    }
+
+    /// Two instructions of one identity give the same objects of the same source.
+    pub fn identity(&self) -> [u8; 32] {
+        self.identity
+    }
+}
+
 /// One source image to turn into all derivatives of a recipe.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -10,13 +47,15 @@ pub struct Job {
     pub row: u64,
     /// Where the image is, as the source wrote it: a URL or a path.
     pub url: Arc<str>,
+    /// What is made of it. Sources share one among all jobs that want the same.
+    pub instructions: Arc<Instructions>,
 }
 
-/// A job with the receipt that its source needs to settle it.
+/// Jobs with the receipt that their source needs to settle them: most often one, but a message may name several images.
 #[derive(Debug)]
 pub struct Delivery<Receipt> {
-    /// The work.
-    pub job: Job,
+    /// The work, in rows that follow each other.
+    pub jobs: Vec<Job>,
     /// Whatever the source wants back.
     pub receipt: Receipt,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::job::Job;
+use crate::job::{Job, Settlement};
 
 /// Whether a job's renditions were made now, were there already, or could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,4 +103,18 @@ pub struct Outcome {
     pub timings: Timings,
     /// The renditions, or why there are none. Shared by the rows that named the same image.
     pub result: Result<Arc<Derived>, Arc<Error>>,
+}
+
+impl Settlement {
+    /// What the outcomes of a delivery mean where nobody else has a say in it: one that may pass is tried again, even
+    /// beside one that will not.
+    pub fn of(outcomes: &[Outcome]) -> Settlement {
+        let errors = || outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+        let waits = errors().filter(|error| error.is_transient()).map(|error| error.wait_asked());
+        match waits.max() {
+            Some(after) => Settlement::Retry { after: after.unwrap_or_default() },
+            None if errors().next().is_some() => Settlement::Reject,
+            None => Settlement::Done,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -11,7 +12,7 @@ use tracing::Instrument;
 
 use crate::breaker::{Breaker, Tripped};
 use crate::error::{Error, Kind, Stage};
-use crate::job::{Delivery, Settlement};
+use crate::job::{Delivery, Job, Settlement};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::report::{Line, Reporter};
@@ -36,8 +37,8 @@ pub enum End {
     FailedTooOften(Tripped),
 }
 
-/// Takes every job of `source` through the stages, tells `reporter` of each, and settles each only after
-/// that. Stops taking jobs when `shutdown` is cancelled, and gives those under way [`Limits::grace`] to
+/// Takes every job of `source` through the stages, has the source and then `reporter` tell of each, and settles each
+/// only after that. Stops taking jobs when `shutdown` is cancelled, and gives those under way [`Limits::grace`] to
 /// finish. Those that had not begun are settled as [`Settlement::Release`]; those that did not finish in time
 /// are dropped with their receipts.
 ///
@@ -56,11 +57,12 @@ pub async fn run<S: Source>(
     let rows = Arc::new(Rows::new(stages, limits, stop.clone()));
     let window = Arc::new(Semaphore::new(limits.window.max(1)));
     let mut line = Line::new(reporter.order());
-    let mut under_way = JoinSet::<(Option<Outcome>, Ticket<S::Receipt>)>::new();
+    let mut under_way = JoinSet::<(Option<Vec<Outcome>>, Ticket<S::Receipt>)>::new();
+    let mut telling = FuturesUnordered::new();
     let mut deliveries = std::pin::pin!(source.deliveries());
     let mut end = None;
     let mut give_up = None;
-    while end.is_none() || !under_way.is_empty() {
+    while end.is_none() || !under_way.is_empty() || !telling.is_empty() {
         tokio::select! {
             biased;
             () = stop.cancelled(), if give_up.is_none() => {
@@ -72,41 +74,48 @@ pub async fn run<S: Source>(
                 tracing::warn!(under_way = under_way.len(), "stopping: no more rows are taken");
             }
             Some(finished) = under_way.join_next() => {
-                let (outcome, ticket) = finished.map_err(defect)?;
-                match outcome {
-                    Some(outcome) => line.push(outcome, ticket),
-                    None => source.settle(ticket.0, Settlement::Release).await?,
+                match finished.map_err(defect)? {
+                    (Some(outcomes), ticket) => telling.push(tell(source, outcomes, ticket)),
+                    (None, (receipt, _)) => source.settle(receipt, Settlement::Release).await?,
                 }
-                while let Some((outcome, (receipt, place))) = line.next() {
-                    reporter.report(&outcome).await?;
-                    source.settle(receipt, settlement(&outcome)).await?;
-                    drop::<OwnedSemaphorePermit>(place);
-                    let tripped = breaker.as_mut().and_then(|breaker| breaker.count(&outcome));
-                    if let Some(tripped) = tripped.filter(|_| !stop.is_cancelled()) {
-                        end = Some(End::FailedTooOften(tripped));
-                        stop.cancel();
+            }
+            Some((outcomes, told)) = telling.next() => {
+                line.push(outcomes, told);
+                while let Some((outcomes, (settlement, (receipt, place)))) = line.next() {
+                    for outcome in &outcomes {
+                        reporter.report(outcome).await?;
+                        let tripped = breaker.as_mut().and_then(|breaker| breaker.count(outcome));
+                        if let Some(tripped) = tripped.filter(|_| !stop.is_cancelled()) {
+                            end = Some(End::FailedTooOften(tripped));
+                            stop.cancel();
+                        }
                     }
+                    source.settle(receipt, settlement).await?;
+                    drop::<OwnedSemaphorePermit>(place);
                 }
             }
             next = next_delivery(&mut deliveries, &window), if end.is_none() => match next {
                 None => end = Some(End::Exhausted),
                 Some(Err(error)) => end = Some(End::SourceFailed(error)),
-                Some(Ok((Delivery { job, receipt }, place))) => {
-                    let (rows, span) = (Arc::clone(&rows), row::span(&job));
-                    let work = async move { (rows.process(job).await, (receipt, place)) };
-                    under_way.spawn(work.instrument(span));
+                Some(Ok((Delivery { jobs, receipt }, place))) => {
+                    let rows = Arc::clone(&rows);
+                    under_way.spawn(async move { (process(&rows, jobs).await, (receipt, place)) });
                 }
             },
             () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
-                tracing::warn!(left = under_way.len(), "not waiting for what is still under way");
+                let left = under_way.len() + telling.len();
+                tracing::warn!(left, "not waiting for what is still under way");
                 under_way.shutdown().await;
+                telling.clear();
             }
         }
     }
     // After an interruption rows are missing; what comes behind the first gap is reported all the same.
-    for (outcome, (receipt, _)) in line.rest() {
-        reporter.report(&outcome).await?;
-        source.settle(receipt, settlement(&outcome)).await?;
+    for (outcomes, (settlement, (receipt, _))) in line.rest() {
+        for outcome in &outcomes {
+            reporter.report(outcome).await?;
+        }
+        source.settle(receipt, settlement).await?;
     }
     reporter.finish().await?;
     Ok(end.unwrap_or(End::Exhausted))
@@ -121,15 +130,23 @@ async fn next_delivery<R>(
     Some(deliveries.next().await?.map(|delivery| (delivery, place)))
 }
 
-/// What an outcome means to the source.
-fn settlement(outcome: &Outcome) -> Settlement {
-    match &outcome.result {
-        Ok(_) => Settlement::Done,
-        Err(error) if error.is_transient() => {
-            Settlement::Retry { after: error.wait_asked().unwrap_or_default() }
-        }
-        Err(_) => Settlement::Reject,
-    }
+/// What became of all jobs of a delivery, or nothing where one of them was let go.
+async fn process(rows: &Rows, jobs: Vec<Job>) -> Option<Vec<Outcome>> {
+    let work = jobs.into_iter().map(|job| {
+        let span = row::span(&job);
+        rows.process(job).instrument(span)
+    });
+    futures::future::join_all(work).await.into_iter().collect()
+}
+
+/// Has the source tell of a delivery, many at once.
+async fn tell<S: Source>(
+    source: &S,
+    outcomes: Vec<Outcome>,
+    ticket: Ticket<S::Receipt>,
+) -> (Vec<Outcome>, (Settlement, Ticket<S::Receipt>)) {
+    let settlement = source.tell(&ticket.0, &outcomes).await;
+    (outcomes, (settlement, ticket))
 }
 
 fn defect(join: tokio::task::JoinError) -> Error {

@@ -9,14 +9,14 @@ use imgmill_pipeline::delegate::{self, Delegates};
 use imgmill_pipeline::derive::isolated::Program;
 use imgmill_pipeline::derive::{Deriver, Isolation};
 use imgmill_pipeline::fetch::Fetcher;
-use imgmill_pipeline::identity::KeyTemplate;
 use imgmill_pipeline::keep::Keeper;
+use imgmill_pipeline::naming::KeyTemplate;
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::report::{FailedList, JsonLines, OutputList, Reporter, Summary};
 use imgmill_pipeline::source::list::{List, ListInput};
 use imgmill_pipeline::store::{PutSettings, Store};
-use imgmill_pipeline::{End, Error, Kind, Limits, Stage, Stages};
+use imgmill_pipeline::{End, Error, Instructions, Kind, Limits, Stage, Stages};
 use tokio_util::sync::CancellationToken;
 
 use crate::Sources;
@@ -105,10 +105,12 @@ impl Batch {
     /// # Errors
     /// [`Stage::Source`] for a list that is not as it must be; else what to set or mend.
     pub async fn prepare(settings: Settings) -> Result<Batch, Error> {
+        let (recipe, keys) = (settings.recipe.clone(), settings.keys.clone());
+        let instructions = Arc::new(Instructions::new(Arc::new(recipe), Arc::new(keys)));
         let input = settings.input.clone();
-        let list = tokio::task::spawn_blocking(move || List::open(input)).await.map_err(|join| {
-            Error::new(Stage::Source, Kind::Internal, "reading the list failed").caused_by(join)
-        })??;
+        let list = tokio::task::spawn_blocking(move || List::open(input, instructions)).await.map_err(
+            |join| Error::new(Stage::Source, Kind::Internal, "reading the list failed").caused_by(join),
+        )??;
         let make_folder = |folder| if settings.dry_run { Ok(()) } else { std::fs::create_dir_all(folder) };
         make_folder(&settings.work_dir).map_err(|error| {
             let folder = settings.work_dir.display();
@@ -124,8 +126,7 @@ impl Batch {
             Some(found) if !settings.dry_run => Some(delegates(found, &settings).await?),
             _ => None,
         };
-        let recipe = Arc::new(settings.recipe.clone());
-        let deriver = Deriver::new(recipe, &settings.limits, settings.isolation.clone())?;
+        let deriver = Deriver::new(&settings.limits, settings.isolation.clone())?;
         if !settings.dry_run {
             deriver.check().await?;
         }
@@ -134,8 +135,8 @@ impl Batch {
             delegates,
             deriver,
             store,
-            keys: settings.keys.clone(),
             freshness: settings.freshness,
+            pointers: true,
             keeper: settings.keep.then(|| Arc::new(Keeper::new(settings.work_dir.clone()))),
             spool_dir: settings.work_dir.clone(),
             dry_run: settings.dry_run,

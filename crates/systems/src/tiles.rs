@@ -133,8 +133,8 @@ async fn drawable(body: Arc<Body>, settings: &Settings) -> Result<Bytes, Error> 
         ..Default::default()
     };
     limits.divide_memory(machine::memory().map_or(1 << 30, |all| all / 2));
-    let deriver = Deriver::new(Arc::new(recipe), &limits, settings.isolation.clone())?;
-    let begun = deriver.begin(Arc::clone(&body)).await?;
+    let deriver = Deriver::new(&limits, settings.isolation.clone())?;
+    let begun = deriver.begin(Arc::clone(&body), &Arc::new(recipe)).await?;
     let made = deriver.derive(body, begun, None).await?;
     match made.renditions.into_iter().next().map(|rendition| rendition.content) {
         Some(Content::Bytes(bytes)) => Ok(bytes),

@@ -15,24 +15,24 @@ impl Deriver {
     ///
     /// # Errors
     /// What the image is or cannot give; its stage is [`Stage::Derive`].
-    pub async fn begin(&self, body: Arc<Body>) -> Result<Begun, Error> {
+    pub async fn begin(&self, body: Arc<Body>, recipe: &Arc<Recipe>) -> Result<Begun, Error> {
         let source = Source::of(Arc::clone(&body));
         if !self.is_isolated(&source.bytes) {
-            return self.inspect(body).await;
+            return self.inspect(body, recipe).await;
         }
         let room = self.house.guess(source.bytes.len() as u64);
         let admitted = self.admit(room.admitted).await?;
-        let (workshop, recipe) = (Arc::clone(&self.workshop), Arc::clone(&self.recipe));
-        let begin = move || workshop.begin(source.order(&recipe, room));
+        let (workshop, wanted) = (Arc::clone(&self.workshop), Arc::clone(recipe));
+        let begin = move || workshop.begin(source.order(&wanted, room));
         match self.on_thread(begin).await {
             Ok((header, made)) => {
                 self.check_pixels(&header)?;
                 let early = made.map_or(Early::Inspected, |made| Early::Made(made.into(), admitted));
-                Ok(Begun { header, early })
+                Ok(Begun { header, recipe: Arc::clone(recipe), early })
             }
             Err(error) if room.may_be_too_small_for(&error) => {
                 drop(admitted);
-                Ok(Begun { early: Early::Outgrown, ..self.inspect(body).await? })
+                Ok(Begun { early: Early::Outgrown, ..self.inspect(body, recipe).await? })
             }
             Err(error) => Err(error),
         }

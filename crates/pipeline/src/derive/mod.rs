@@ -88,6 +88,7 @@ impl Inspected {
 pub struct Begun {
     /// What its header says.
     pub header: Inspected,
+    recipe: Arc<Recipe>,
     early: Early,
 }
 
@@ -104,7 +105,6 @@ enum Early {
 /// The derive stage.
 #[derive(Debug)]
 pub struct Deriver {
-    recipe: Arc<Recipe>,
     limits: imgmill_image::Limits,
     pixels: Arc<Semaphore>,
     house: House,
@@ -115,11 +115,11 @@ pub struct Deriver {
 }
 
 impl Deriver {
-    /// A pool that makes `recipe` of every source.
+    /// A pool for whatever is to be made.
     ///
     /// # Errors
     /// When the system gives it no thread.
-    pub fn new(recipe: Arc<Recipe>, limits: &Limits, isolation: Isolation) -> Result<Self, Error> {
+    pub fn new(limits: &Limits, isolation: Isolation) -> Result<Self, Error> {
         let pool = pool::Pool::new(limits.threads).map_err(|error| {
             Error::new(Stage::Derive, Kind::Internal, "no thread could be started").caused_by(error)
         })?;
@@ -133,7 +133,6 @@ impl Deriver {
         };
         let bounds = Bounds { time: limits.job_timeout, slack: limits.process_slack };
         Ok(Deriver {
-            recipe,
             limits: of_image,
             pixels: Arc::new(Semaphore::new(units(limits.pixel_memory).max(1) as usize)),
             house: House::of(limits),
@@ -159,24 +158,20 @@ impl Deriver {
         })
     }
 
-    /// The derivatives that are made of every source.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
     /// Whether a source that breaks off gives what is there of it.
     pub fn accepts_truncated(&self) -> bool {
         self.limits.on_truncated == OnTruncated::Accept
     }
 
-    /// Reads a source's header, and refuses one with too many pixels before any is decoded.
+    /// Reads the header of a source that `recipe` may be made of, and refuses one with too many pixels before any is
+    /// decoded.
     ///
     /// # Errors
     /// What the image is; its stage is [`Stage::Derive`].
-    pub async fn inspect(&self, body: Arc<Body>) -> Result<Begun, Error> {
-        let header = self.inspect_source(Source::of(body), Arc::clone(&self.recipe)).await?;
+    pub async fn inspect(&self, body: Arc<Body>, recipe: &Arc<Recipe>) -> Result<Begun, Error> {
+        let header = self.inspect_source(Source::of(body), Arc::clone(recipe)).await?;
         self.check_pixels(&header)?;
-        Ok(Begun { header, early: Early::Inspected })
+        Ok(Begun { header, recipe: Arc::clone(recipe), early: Early::Inspected })
     }
 
     fn check_pixels(&self, header: &Inspected) -> Result<(), Error> {
@@ -199,20 +194,20 @@ impl Deriver {
         Ok(self.in_process(rooms, inspect).await?.0)
     }
 
-    /// Makes every derivative of the recipe from one source that was inspected; one that may be too large for memory
+    /// Makes every derivative of its recipe from one source that was inspected; one that may be too large for memory
     /// goes to `outlet` as it is made, unless it is made in a process of its own, which reaches nothing outside.
     ///
     /// # Errors
     /// What the image is or cannot give, or what it did to the process that made it; its stage is
     /// [`Stage::Derive`].
     pub async fn derive(&self, body: Arc<Body>, begun: Begun, outlet: Option<Outlet>) -> Result<Made, Error> {
-        let (source, need, recipe) = (Source::of(body), begun.header.need, Arc::clone(&self.recipe));
+        let (source, need, recipe) = (Source::of(body), begun.header.need, begun.recipe);
         let rooms = self.house.rooms(need, source.bytes.len() as u64);
         let (made, mut admitted) = match (begun.early, rooms) {
             (Early::Made(made, admitted), _) => (made, admitted),
             (Early::Outgrown, (_, Some(wider))) => self.derive_apart(source, recipe, (wider, None)).await?,
             _ if self.is_isolated(&source.bytes) => self.derive_apart(source, recipe, rooms).await?,
-            _ => self.derive_here(source, need, outlet).await?,
+            _ => self.derive_here(source, recipe, need, outlet).await?,
         };
         let Made { renditions, .. } = &made;
         let bytes = renditions.iter().map(MadeRendition::length).sum::<u64>();
@@ -232,12 +227,12 @@ impl Deriver {
     async fn derive_here(
         &self,
         source: Source,
+        recipe: Arc<Recipe>,
         need: u64,
         outlet: Option<Outlet>,
     ) -> Result<(Made, OwnedSemaphorePermit), Error> {
         let admitted = self.admit(need).await?;
-        let (recipe, limits) = (Arc::clone(&self.recipe), self.limits);
-        let time = self.job_timeout;
+        let (limits, time) = (self.limits, self.job_timeout);
         let derive = move || {
             let started = Instant::now();
             let mut made = Collected { renditions: Vec::new(), outlet };

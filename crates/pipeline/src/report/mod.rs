@@ -68,12 +68,12 @@ impl Reporter for Vec<Box<dyn Reporter + '_>> {
     }
 }
 
-/// Finished jobs on their way to the reporter: in line by row where the order asks for it.
+/// Finished deliveries on their way to the reporter: in line by row where the order asks for it.
 #[derive(Debug)]
 pub(crate) struct Line<T> {
     order: Order,
     next: u64,
-    waiting: BTreeMap<u64, (Outcome, T)>,
+    waiting: BTreeMap<u64, (Vec<Outcome>, T)>,
 }
 
 impl<T> Line<T> {
@@ -81,22 +81,23 @@ impl<T> Line<T> {
         Line { order, next: 1, waiting: BTreeMap::new() }
     }
 
-    pub fn push(&mut self, outcome: Outcome, ticket: T) {
-        self.waiting.insert(outcome.job.row, (outcome, ticket));
+    pub fn push(&mut self, outcomes: Vec<Outcome>, ticket: T) {
+        let row = outcomes.first().map_or(0, |outcome| outcome.job.row);
+        self.waiting.insert(row, (outcomes, ticket));
     }
 
     /// The next one that may be reported.
-    pub fn next(&mut self) -> Option<(Outcome, T)> {
+    pub fn next(&mut self) -> Option<(Vec<Outcome>, T)> {
         let first = self.waiting.first_entry()?;
         if self.order == Order::AsListed && *first.key() != self.next {
             return None;
         }
-        self.next = first.key() + 1;
+        self.next = first.key() + first.get().0.len() as u64;
         Some(first.remove())
     }
 
     /// All that wait, gaps or not.
-    pub fn rest(self) -> impl Iterator<Item = (Outcome, T)> {
+    pub fn rest(self) -> impl Iterator<Item = (Vec<Outcome>, T)> {
         self.waiting.into_values()
     }
 }
@@ -105,13 +106,13 @@ impl<T> Line<T> {
 mod tests {
     use super::*;
     use crate::error::{Kind, Stage};
-    use crate::job::Job;
+    use crate::job::{Instructions, Job};
     use crate::outcome::Status;
     use std::sync::Arc;
 
     fn outcome(row: u64) -> Outcome {
         Outcome {
-            job: Job { row, url: "u".into() },
+            job: Job { row, url: "u".into(), instructions: Instructions::gray().into() },
             status: Status::Failed,
             attempts: 1,
             downloaded: 0,
@@ -120,21 +121,23 @@ mod tests {
         }
     }
 
-    fn rows(order: Order, finished: &[u64]) -> (Vec<u64>, Vec<u64>) {
+    fn rows(order: Order, finished: &[&[u64]]) -> (Vec<u64>, Vec<u64>) {
+        let rows_of = |outcomes: Vec<Outcome>| outcomes.into_iter().map(|outcome| outcome.job.row);
         let mut line = Line::new(order);
         let mut reported = Vec::new();
-        for row in finished {
-            line.push(outcome(*row), ());
-            while let Some((outcome, ())) = line.next() {
-                reported.push(outcome.job.row);
+        for rows in finished {
+            line.push(rows.iter().map(|row| outcome(*row)).collect(), ());
+            while let Some((outcomes, ())) = line.next() {
+                reported.extend(rows_of(outcomes));
             }
         }
-        (reported, line.rest().map(|(outcome, ())| outcome.job.row).collect())
+        (reported, line.rest().flat_map(|(outcomes, ())| rows_of(outcomes)).collect())
     }
 
     #[test]
     fn keeps_the_promised_order() {
-        assert_eq!(rows(Order::AsListed, &[2, 3, 1, 5]), (vec![1, 2, 3], vec![5]));
-        assert_eq!(rows(Order::AsFinished, &[2, 3, 1]), (vec![2, 3, 1], vec![]));
+        assert_eq!(rows(Order::AsListed, &[&[2], &[3], &[1], &[5]]), (vec![1, 2, 3], vec![5]));
+        assert_eq!(rows(Order::AsListed, &[&[3, 4], &[5], &[1, 2]]), (vec![1, 2, 3, 4, 5], vec![]));
+        assert_eq!(rows(Order::AsFinished, &[&[2], &[3], &[1]]), (vec![2, 3, 1], vec![]));
     }
 }

@@ -14,6 +14,7 @@ use crate::derive::{Begun, Content, Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::{source_name, text_hash};
 use crate::job::Job;
+use crate::naming::Placement;
 use crate::objects::{Onto, Upload};
 use crate::outcome::StoredRendition;
 use crate::store::{Description, KnownRendition, Owner, Put};
@@ -40,14 +41,14 @@ impl Rows {
         };
         for (truncated, wanted) in [(false, Some(wanted)), (true, of_part.as_deref())] {
             let Some(wanted) = wanted else { continue };
-            if let Some(renditions) = self.made_before(wanted, spent).await? {
+            if let Some(renditions) = self.made_before(job, wanted, spent).await? {
                 tracing::info!("every rendition of these bytes is in the store, made from another URL");
-                let (_, begun) = Box::pin(self.readable(&body, Extent::Header, spent)).await?;
+                let (_, begun) = Box::pin(self.readable(job, &body, Extent::Header, spent)).await?;
                 let Inspected { width, height, .. } = begun.header;
                 return Ok(Arc::new(Made { width, height, truncated, kept: None, renditions }));
             }
         }
-        let (readable, begun) = Box::pin(self.readable(&body, Extent::Renditions, spent)).await?;
+        let (readable, begun) = Box::pin(self.readable(job, &body, Extent::Renditions, spent)).await?;
         let Inspected { width, height, format, .. } = begun.header.clone();
         let outlet = self.outlet(wanted);
         let made = self.stages.deriver.derive(readable, begun, Some(outlet)).await?;
@@ -79,14 +80,15 @@ impl Rows {
     /// The image as the engine can read it, with its header read: the body itself, or what a delegate makes of it.
     async fn readable(
         &self,
+        job: &Job,
         body: &Arc<Body>,
         extent: Extent,
         spent: &mut Spent,
     ) -> Result<(Arc<Body>, Begun), Error> {
         let Stages { deriver, delegates, .. } = &self.stages;
         let begin = async |body: Arc<Body>| match extent {
-            Extent::Header => deriver.inspect(body).await,
-            Extent::Renditions => deriver.begin(body).await,
+            Extent::Header => deriver.inspect(body, &job.instructions.recipe).await,
+            Extent::Renditions => deriver.begin(body, &job.instructions.recipe).await,
         };
         let (coder, refused) = match Coder::of(body) {
             Some(coder) => (coder, delegate::refusal(coder)),
@@ -116,11 +118,12 @@ impl Rows {
     /// the same bytes at another URL. No pointer says so, hence they are read.
     async fn made_before(
         &self,
+        job: &Job,
         wanted: &[Wanted<'_>],
         spent: &mut Spent,
     ) -> Result<Option<Vec<StoredRendition>>, Error> {
-        let Stages { store, keys, freshness, deriver, .. } = &self.stages;
-        if !keys.is_content_addressed() || *freshness == Freshness::Refresh {
+        let Stages { store, freshness, deriver, .. } = &self.stages;
+        if job.instructions.naming.placement() != Placement::Immutable || *freshness == Freshness::Refresh {
             return Ok(None);
         }
         let started = Instant::now();
@@ -200,24 +203,26 @@ impl Rows {
 
     /// Finishes an upload, or finds the object there; answers its length.
     async fn put_upload(&self, job: &Job, wanted: &Wanted<'_>, upload: Upload) -> Result<u64, Error> {
-        let Stages { store, keys, freshness, deriver, .. } = &self.stages;
+        let Stages { store, freshness, deriver, .. } = &self.stages;
         let length = upload.length();
-        if !keys.is_content_addressed() {
-            let owner = Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() };
-            let claim = store.claim(&wanted.key, &owner).await?;
-            return store.finish_claimed(&wanted.key, &owner, claim, upload).await.map(|_| length);
-        }
-        let onto = match (freshness, store.find(&wanted.key).await?) {
-            (Freshness::Refresh, _) => Onto::Anything,
-            (_, None) => Onto::Nothing,
-            (_, Some(found)) if found.length == length => return Ok(length),
-            (_, Some(found)) => {
-                if deriver.whole(store.read(&wanted.key).await?).await.is_some() {
-                    return Ok(found.length);
-                }
-                tracing::warn!(key = wanted.key, "the stored rendition is damaged; replacing it");
-                Onto::Anything
+        let onto = match (job.instructions.naming.placement(), freshness) {
+            (Placement::Claimed, _) => {
+                let owner = owner(job, wanted);
+                let claim = store.claim(&wanted.key, &owner).await?;
+                return store.finish_claimed(&wanted.key, &owner, claim, upload).await.map(|_| length);
             }
+            (Placement::Replaced, _) | (_, Freshness::Refresh) => Onto::Anything,
+            (Placement::Immutable, _) => match store.find(&wanted.key).await? {
+                None => Onto::Nothing,
+                Some(found) if found.length == length => return Ok(length),
+                Some(found) => {
+                    if deriver.whole(store.read(&wanted.key).await?).await.is_some() {
+                        return Ok(found.length);
+                    }
+                    tracing::warn!(key = wanted.key, "the stored rendition is damaged; replacing it");
+                    Onto::Anything
+                }
+            },
         };
         // Who was faster made the same of the same.
         upload.finish(onto).await.map(|_| length)
@@ -231,16 +236,19 @@ impl Rows {
         bytes: Bytes,
         as_what: &Description,
     ) -> Result<u64, Error> {
-        let Stages { store, keys, freshness, deriver, .. } = &self.stages;
+        let Stages { store, freshness, deriver, .. } = &self.stages;
         let length = bytes.len() as u64;
-        if !keys.is_content_addressed() {
-            let owner = Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() };
-            let claim = store.claim(&wanted.key, &owner).await?;
-            store.put_claimed(&wanted.key, &owner, claim, bytes, as_what).await?;
-            return Ok(length);
-        }
-        if *freshness == Freshness::Refresh {
-            return store.replace(&wanted.key, bytes, as_what, None).await.map(|()| length);
+        match (job.instructions.naming.placement(), freshness) {
+            (Placement::Claimed, _) => {
+                let owner = owner(job, wanted);
+                let claim = store.claim(&wanted.key, &owner).await?;
+                store.put_claimed(&wanted.key, &owner, claim, bytes, as_what).await?;
+                return Ok(length);
+            }
+            (Placement::Replaced, _) | (_, Freshness::Refresh) => {
+                return store.replace(&wanted.key, bytes, as_what, None).await.map(|()| length);
+            }
+            (Placement::Immutable, _) => {}
         }
         match store.create(&wanted.key, bytes.clone(), as_what).await? {
             Put::Created | Put::Present => Ok(length),
@@ -256,6 +264,11 @@ impl Rows {
             }
         }
     }
+}
+
+/// Whose a key is to be that was claimed for this rendition.
+fn owner(job: &Job, wanted: &Wanted<'_>) -> Owner {
+    Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() }
 }
 
 /// What is said of a rendition of this size: its type; of a pyramid also what an image server would else have to open it

@@ -20,11 +20,12 @@ use crate::delegate::Delegates;
 use crate::derive::Deriver;
 use crate::error::{Error, Kind, Stage};
 use crate::fetch::{Fetched, Fetcher};
-use crate::identity::{self, KeyTemplate, SourceHash};
-use crate::job::Job;
+use crate::identity::{self, SourceHash};
+use crate::job::{Instructions, Job};
 use crate::keep::Keeper;
 use crate::limits::Limits;
 use crate::memo::Memo;
+use crate::naming::{self, Named};
 use crate::outcome::{Derived, Outcome, SourceFacts, Status, StoredRendition, Timings};
 use crate::redact;
 use crate::store::{KnownRendition, Pointer, Store};
@@ -56,10 +57,10 @@ pub struct Stages {
     pub deriver: Deriver,
     /// Keeps renditions.
     pub store: Store,
-    /// Names objects.
-    pub keys: KeyTemplate,
     /// What a stored result is asked.
     pub freshness: Freshness,
+    /// Whether notes of what URLs led to are left in the store, and read.
+    pub pointers: bool,
     /// Where local copies go, if any are wanted.
     pub keeper: Option<Arc<Keeper>>,
     /// Where files without a name may lie for a while.
@@ -123,7 +124,10 @@ impl Rows {
             return None;
         }
         let mut spent = Spent::default();
-        let key = Sha256::digest(identity::source_name(&job.url).as_bytes()).into();
+        let mut key = Sha256::new();
+        key.update(job.instructions.identity());
+        key.update(identity::source_name(&job.url).as_bytes());
+        let key = key.finalize().into();
         let result = self.by_url.once(key, self.resolve(&job, &mut spent)).await;
         let status = match &result {
             Err(error) if error.kind() == Kind::Interrupted => return None,
@@ -189,7 +193,7 @@ impl Rows {
     }
 
     async fn pointer(&self, job: &Job, spent: &mut Spent) -> Result<Option<Pointer>, Error> {
-        if self.stages.freshness == Freshness::Refresh {
+        if self.stages.freshness == Freshness::Refresh || !self.stages.pointers {
             return Ok(None);
         }
         let _turn = self.lookups.acquire().await.ok();
@@ -260,22 +264,6 @@ impl Rows {
         let made =
             self.by_source.once(same.finalize().into(), self.derive_and_store(job, body, &wanted, spent));
         let made = made.await.map_err(|shared| shared.shared())?;
-        let mut pointer =
-            Pointer::new(&job.url, validators, hash.to_string(), bytes, (made.width, made.height));
-        // What other recipes made of the same bytes stays known.
-        if let Some(before) = before.filter(|before| before.sha256 == pointer.sha256) {
-            pointer.renditions = before.renditions;
-        }
-        let wanted = if made.truncated { self.wanted(job, hash, true)? } else { wanted };
-        for (wanted, stored) in wanted.iter().zip(&made.renditions) {
-            pointer.renditions.insert(wanted.key.clone(), wanted.known(stored));
-        }
-        let started = Instant::now();
-        // An aid to the next run: without it that run asks once more, and nothing is wrong.
-        if let Err(error) = self.stages.store.set_pointer(&job.url, &pointer).await {
-            tracing::warn!("{}", error.chain());
-        }
-        spent.timings.store += started.elapsed();
         let source = SourceFacts {
             bytes,
             width: made.width,
@@ -284,19 +272,52 @@ impl Rows {
             truncated: made.truncated,
             kept: made.kept.clone(),
         };
+        if self.stages.pointers {
+            let pointer =
+                Pointer::new(&job.url, validators, source.sha256.clone(), bytes, (made.width, made.height));
+            let wanted = if made.truncated { self.wanted(job, hash, true)? } else { wanted };
+            self.leave_pointer(job, pointer, before, (&wanted, &made.renditions), spent).await;
+        }
         Ok(Arc::new(Derived { source, renditions: made.renditions.clone() }))
     }
 
+    /// An aid to the next run: without it that run asks once more, and nothing is wrong.
+    async fn leave_pointer(
+        &self,
+        job: &Job,
+        mut pointer: Pointer,
+        before: Option<Pointer>,
+        made: (&[Wanted<'_>], &[StoredRendition]),
+        spent: &mut Spent,
+    ) {
+        // What other recipes made of the same bytes stays known.
+        if let Some(before) = before.filter(|before| before.sha256 == pointer.sha256) {
+            pointer.renditions = before.renditions;
+        }
+        let made = made.0.iter().zip(made.1);
+        pointer.renditions.extend(made.map(|(wanted, stored)| (wanted.key.clone(), wanted.known(stored))));
+        let started = Instant::now();
+        if let Err(error) = self.stages.store.set_pointer(&job.url, &pointer).await {
+            tracing::warn!("{}", error.chain());
+        }
+        spent.timings.store += started.elapsed();
+    }
+
     /// What is wanted of a source, or of what is there of it where it is `truncated`.
-    fn wanted(&self, job: &Job, source: SourceHash, truncated: bool) -> Result<Vec<Wanted<'_>>, Error> {
-        let derivatives = self.stages.deriver.recipe().derivatives().iter();
-        derivatives
-            .map(|derivative| {
-                let hash = identity::rendition_hash(source, derivative, truncated);
-                let key = self.stages.keys.key(&hash, job.row, &job.url, derivative)?;
-                Ok(Wanted { derivative, hash, key })
-            })
-            .collect()
+    fn wanted<'a>(
+        &self,
+        job: &'a Job,
+        source: SourceHash,
+        truncated: bool,
+    ) -> Result<Vec<Wanted<'a>>, Error> {
+        let Instructions { recipe, naming, .. } = &*job.instructions;
+        let wanted = |derivative: &'a Derivative| {
+            let hash = identity::rendition_hash(source, derivative, truncated);
+            let named = Named { hash: &hash, source, url: &job.url, row: job.row, derivative };
+            let key = naming::checked(naming.key(&named)?)?;
+            Ok(Wanted { derivative, hash, key })
+        };
+        recipe.derivatives().iter().map(wanted).collect()
     }
 
     fn stored(&self, wanted: &Wanted<'_>, known: &KnownRendition) -> StoredRendition {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::Source;
 use crate::error::{Error, Kind, Stage};
-use crate::job::{Delivery, Job, Settlement};
+use crate::job::{Delivery, Instructions, Job, Settlement};
 
 /// A line longer than this is no URL (browsers and servers stop at a fraction of it).
 const LONGEST_LINE: usize = 64 << 10;
@@ -65,15 +65,16 @@ impl ListInput {
 pub struct List {
     input: ListInput,
     rows: Option<u64>,
+    instructions: Arc<Instructions>,
     opened: std::sync::Mutex<Option<Reader>>,
 }
 
 impl List {
-    /// Opens and checks a list: a file whole, a pipe's header.
+    /// Opens and checks a list: a file whole, a pipe's header. All its images are for the same instructions.
     ///
     /// # Errors
     /// What is wrong with it, naming the file, the line and what was expected.
-    pub fn open(input: ListInput) -> Result<List, Error> {
+    pub fn open(input: ListInput, instructions: Arc<Instructions>) -> Result<List, Error> {
         if input.is_regular_file() {
             let mut reader = Reader::open(&input)?;
             let mut rows = 0;
@@ -81,10 +82,10 @@ impl List {
                 rows += 1;
             }
             let again = Reader::open(&input)?;
-            return Ok(List { input, rows: Some(rows), opened: Some(again).into() });
+            return Ok(List { input, rows: Some(rows), instructions, opened: Some(again).into() });
         }
         let reader = Reader::open(&input)?;
-        Ok(List { input, rows: None, opened: Some(reader).into() })
+        Ok(List { input, rows: None, instructions, opened: Some(reader).into() })
     }
 
     /// How many rows there are, where that is known beforehand.
@@ -101,7 +102,10 @@ impl Source for List {
         let opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         match opened {
             // A thread of its own: reading standard input cannot be given up once begun.
-            Some(reader) => drop(std::thread::spawn(move || send_rows(reader, &sender))),
+            Some(reader) => {
+                let instructions = Arc::clone(&self.instructions);
+                drop(std::thread::spawn(move || send_rows(reader, &instructions, &sender)));
+            }
             None => tracing::error!("{} was read already", self.input.name()),
         }
         futures::stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) })
@@ -112,14 +116,19 @@ impl Source for List {
     }
 }
 
-fn send_rows(mut reader: Reader, to: &mpsc::Sender<Result<Delivery<()>, Error>>) {
+fn send_rows(
+    mut reader: Reader,
+    instructions: &Arc<Instructions>,
+    to: &mpsc::Sender<Result<Delivery<()>, Error>>,
+) {
     let mut row = 0;
     loop {
         let item = match reader.next() {
             Ok(None) => return,
             Ok(Some(url)) => {
                 row += 1;
-                Ok(Delivery { job: Job { row, url }, receipt: () })
+                let job = Job { row, url, instructions: Arc::clone(instructions) };
+                Ok(Delivery { jobs: vec![job], receipt: () })
             }
             Err(error) => Err(error),
         };
@@ -306,7 +315,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = List::open(ListInput::new(Path::new("/no/such/list.csv"))).unwrap_err();
+        let nowhere = ListInput::new(Path::new("/no/such/list.csv"));
+        let error = List::open(nowhere, Instructions::gray().into()).unwrap_err();
         assert!(error.message().contains("/no/such/list.csv: there is no such file"));
     }
 
