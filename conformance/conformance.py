@@ -149,7 +149,11 @@ class Judge:
         if made.file is None:
             verdict.faults[recipe.name] = f"{made.kind}: {made.message}"
             return
-        ours = self.magick.pixels(made.file)
+        try:
+            ours = self.magick.pixels(made.file)
+        except oracles.Refused as refused:
+            self.judge_dimensions(verdict, image, made.file, recipe, decoded, refused)
+            return
         best, tried = None, []
         for oracle, base in decoded.items():
             try:
@@ -164,6 +168,21 @@ class Judge:
         if best is None or best.margin < 0:
             verdict.faults[recipe.name] = "; ".join(tried) or "no oracle made it"
         verdict.figures.append((recipe.name, best.decibels if best else math.nan))
+
+    def judge_dimensions(self, verdict, image, file, recipe, decoded, refused):
+        """For a picture too large for ImageMagick, by which pixels are read here: its size is all that is compared."""
+        sizes = set()
+        for oracle, base in decoded.items():
+            try:
+                theirs = base if recipe is RECIPES[0] else getattr(oracle, recipe.name)(image, base)
+                sizes.add(tuple(self.vips.size(theirs)))
+            except oracles.Refused:
+                continue
+        ours = tuple(self.vips.size(file))
+        if ours not in sizes:
+            verdict.faults[recipe.name] = f"{ours} instead of {sizes or 'what no oracle made'}"
+        verdict.remarks.append(f"{recipe.name}: only dimensions compared, ImageMagick: {refused}")
+        verdict.figures.append((recipe.name, math.nan))
 
     def compare(self, ours, file, base, recipe, least):
         if recipe.lossy:

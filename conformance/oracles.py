@@ -70,7 +70,7 @@ class Vips:
         return self._thumbnail(image, "resize.png", str(SIDE))
 
     def square(self, image, decoded):
-        side = str(min(self._size(decoded)))
+        side = str(min(self.size(decoded)))
         return self._vips_out("square.png", "smartcrop", decoded, None, side, side, "--interesting", "centre")
 
     def turn(self, image, decoded):
@@ -92,7 +92,8 @@ class Vips:
     def jpeg(self, image, decoded):
         return self._vips_out("jpeg.jpg", "jpegsave", decoded, None, "--Q", QUALITY, "--background", "255")
 
-    def _size(self, image):
+    def size(self, image):
+        """Width and height."""
         return [int(self._field(image, name) or 0) for name in ("width", "height")]
 
     def _thumbnail(self, image, name, side):

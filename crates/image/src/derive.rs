@@ -162,7 +162,9 @@ impl Work<'_> {
             (_, Rotation::Turn { .. }) => ((header.width, header.height), header.orientation),
         };
         let exif = metadata::block(source, header, self.derivative.options.metadata, orientation)?;
-        let copied = lossless::copy(source, header, lossless, self.plan.turn, exif.as_deref(), limits)?;
+        let (turn, exif) = (self.plan.turn, exif.as_deref());
+        let optimised = self.derivative.options.optimises_huffman_tables();
+        let copied = lossless::copy(source, header, lossless, turn, exif, optimised, limits)?;
         Ok(copied.map(|copied| (self.rendition(width, height, copied.bytes), copied.truncated)))
     }
 

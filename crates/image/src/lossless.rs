@@ -14,21 +14,22 @@ use crate::jpeg::{self, Copied, Turning};
 use crate::limits::Limits;
 use crate::plan::Lossless;
 
-/// The JPEG with this EXIF block, or `None` if this source's coefficients do not lend themselves to it after all.
+/// The JPEG with this EXIF block, its Huffman tables made for it or the standard's, or `None` if this source's coefficients do not lend themselves to it after all.
 pub(crate) fn copy(
     source: &[u8],
     header: &Header,
     lossless: Lossless,
     turn: Turn,
     exif: Option<&[u8]>,
+    optimised: bool,
     limits: &Limits,
 ) -> Result<Option<Copied>, Error> {
     let size = (header.width, header.height);
     let (turn, gray) = match lossless {
-        Lossless::Tagged { gray: true } => return jpeg::luma_only(source, size, exif, limits),
+        Lossless::Tagged { gray: true } => return jpeg::luma_only(source, size, exif, optimised, limits),
         Lossless::Tagged { gray } => (Turn::upright(exif::UPRIGHT), gray),
         Lossless::Turned { gray } => (turn, gray),
     };
     let icc = if gray { None } else { jpeg::walk(source)?.icc_profile() };
-    jpeg::turned(source, size, &Turning { turn, gray, icc: icc.as_deref(), exif }, limits)
+    jpeg::turned(source, size, &Turning { turn, gray, icc: icc.as_deref(), exif, optimised }, limits)
 }

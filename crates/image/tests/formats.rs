@@ -78,16 +78,7 @@ fn all_eight_orientations_come_out_upright() {
 fn png_webp_and_tiff_carry_orientations_too() {
     let stored = rgb(&png(&quarters(48, 32)), stored_for(6));
     let block = &exif(6)[6..];
-    let png = {
-        let mut bytes = png(&stored);
-        // Behind the signature and IHDR; the checksum is CRC-32 over type and data.
-        let mut chunk = b"eXIf".to_vec();
-        chunk.extend(block);
-        let crc = crc32(&chunk);
-        let chunk = [(block.len() as u32).to_be_bytes().as_slice(), &chunk, &crc.to_be_bytes()].concat();
-        bytes.splice(33..33, chunk);
-        bytes
-    };
+    let png = with_chunk(&png(&stored), b"eXIf", block);
     let webp = {
         let mut bytes = Vec::new();
         let mut encoder = image_webp::WebPEncoder::new(&mut bytes);
@@ -108,12 +99,6 @@ fn png_webp_and_tiff_carry_orientations_too() {
         assert_eq!(probe(&source).unwrap().orientation, 6, "{name}");
         assert_eq!(corners(&source, "full/max/0/default.png"), UPRIGHT, "{name}");
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-    })
 }
 
 #[test]

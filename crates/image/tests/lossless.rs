@@ -21,6 +21,11 @@ fn luma_is_the_sources_own_to_the_last_bit() {
         let (_, _, _, luma) = pixels(&source, "full/max/0/gray.png");
         let (_, _, _, copied) = pixels(&gray.bytes, "full/max/0/default.png");
         assert_eq!(luma, copied, "{options}");
+        // With no effort only the codes are other ones.
+        let fast = Recipe::parse_json(r#"{"a": {"quality": "gray", "effort": 0}}"#).unwrap();
+        let fast = only(&source, &fast).bytes;
+        assert_eq!(pixels(&fast, "full/max/0/default.png").3, copied, "{options}");
+        assert!(fast.len() > gray.bytes.len(), "{options}");
     }
 }
 

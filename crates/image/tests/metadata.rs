@@ -215,14 +215,7 @@ fn a_block_too_long_for_a_jpeg_is_an_error_that_says_so() {
     long.truncate(long.len() - THUMBNAIL.len());
     long.resize(70_000, b'x');
     let source = png_of(8, 8, png::ColorType::Rgb, png::BitDepth::Eight, &[9; 8 * 8 * 3], |_| {});
-    // IHDR ends at 33; a chunk is its length, its name, its bytes and their checksum.
-    let mut chunk = b"eXIf".to_vec();
-    chunk.extend(&long);
-    let crc = chunk.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-    });
-    let chunk = [&(long.len() as u32).to_be_bytes()[..], &chunk, &(!crc).to_be_bytes()].concat();
-    let source = [&source[..33], &chunk, &source[33..]].concat();
+    let source = with_chunk(&source, b"eXIf", &long);
     let recipe = |options: &str| Recipe::parse_json(&format!(r#"{{"a": {{{options}}}}}"#)).unwrap();
     let error = all(&source, &recipe(r#""metadata": "keep""#)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
@@ -252,4 +245,19 @@ fn damaged_blocks_never_panic_nor_turn_a_picture() {
 /// The smallest JPEG there is to make.
 fn smallest_jpeg() -> Vec<u8> {
     flat_jpeg(1, 1, 1, None, &[128])
+}
+
+#[test]
+fn a_tiff_takes_the_texts() {
+    let source = camera_jpeg(6);
+    let bytes =
+        |metadata: &str| made(&source, &format!(r#""format": "tif", "metadata": "{metadata}""#)).bytes;
+    let has = |metadata: &str, text: &[u8]| contains(&bytes(metadata), text);
+    assert!(!has("strip", RIGHTS) && !has("strip", OWNER));
+    assert!(has("copyright", RIGHTS) && has("copyright", OWNER) && !has("copyright", SECRETS[2]));
+    assert!(has("keep", RIGHTS) && has("keep", SECRETS[2]));
+    for metadata in ["copyright", "keep"] {
+        assert!(!has(metadata, SECRETS[0]) && !has(metadata, SECRETS[1]) && !has(metadata, THUMBNAIL));
+        assert_eq!(probe(&bytes(metadata)).unwrap().orientation, 1);
+    }
 }

@@ -2,12 +2,15 @@
 
 use std::io::Cursor;
 
-use png::{BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Transformations, splat_interlaced_row};
+use png::{
+    BitDepth, ColorType, DecodingError, Info, InterlaceInfo, ScaledFloat, Transformations,
+    splat_interlaced_row,
+};
 
 use super::Decoded;
 use super::sheet::{Scratch, Sheet};
 use super::timed::Timed;
-use crate::color;
+use crate::color::{self, Space};
 use crate::error::{Error, ErrorKind};
 use crate::exif;
 use crate::header::Header;
@@ -68,8 +71,8 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
         data[missing..].fill(GREY);
     }
     let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
-    if let Some(profile) = profile(reader.info()) {
-        color::to_srgb(&mut pixels, &profile);
+    if let Some(space) = space(reader.info()) {
+        color::space_to_srgb(&mut pixels, &space);
     }
     Ok(Decoded { truncated, ..Decoded::full(pixels) })
 }
@@ -164,9 +167,9 @@ impl<'a> InOrder<'a> {
         self.ended_early
     }
 
-    /// The profile to convert from.
-    pub(super) fn profile(&self) -> Option<Vec<u8>> {
-        profile(self.reader.info())
+    /// The colours to convert from.
+    pub(super) fn space(&self) -> Option<Space<'static>> {
+        space(self.reader.info())
     }
 
     /// Bytes of a pixel as the reader gives it.
@@ -286,12 +289,31 @@ fn open_within<'a>(source: &'a [u8], bytes: usize, limits: &Limits) -> Result<Re
     decoder.read_info().map_err(error)
 }
 
-/// The profile to convert from. An sRGB chunk says that there is nothing to convert.
-fn profile(info: &Info<'_>) -> Option<Vec<u8>> {
+/// The colours to convert from, by the chunk that counts where there are several: cICP, iCCP, sRGB, cHRM with gAMA
+/// (PNG third edition, 4.3 and 12.1). A gAMA that stands alone changes nothing, as in libvips and Pillow: writers put
+/// down whatever their display had, and what people know is the picture without it.
+fn space(info: &Info<'_>) -> Option<Space<'static>> {
+    if let Some(points) = &info.coding_independent_code_points
+        && points.matrix_coefficients == 0
+        && points.is_video_full_range_image
+    {
+        return Some(Space::Cicp { primaries: points.color_primaries, transfer: points.transfer_function });
+    }
+    if let Some(profile) = &info.icc_profile {
+        return Some(Space::Icc(profile.to_vec().into()));
+    }
     if info.srgb.is_some() {
         return None;
     }
-    info.icc_profile.as_ref().map(|profile| profile.to_vec())
+    let (places, gamma) = (info.chrm_chunk?, info.gama_chunk?);
+    let at = |(x, y): (ScaledFloat, ScaledFloat)| (x.into_value(), y.into_value());
+    Some(Space::Measured {
+        white: at(places.white),
+        red: at(places.red),
+        green: at(places.green),
+        blue: at(places.blue),
+        gamma: gamma.into_value(),
+    })
 }
 
 /// Big-endian 16-bit samples to 8 bits, rounded to the nearest.

@@ -7,7 +7,7 @@
 use super::png;
 use super::sheet::Scratch;
 use super::{jpeg, tiff};
-use crate::color::{InkToSrgb, ToSrgb};
+use crate::color::{InkToSrgb, Space, ToSrgb};
 use crate::error::Error;
 use crate::header::Header;
 use crate::jpeg::{Colour, Strips as JpegStrips};
@@ -74,34 +74,38 @@ pub(crate) fn strips<'a>(
 ) -> Result<Option<Strips<'a>>, Error> {
     let wide = wish.wide && header.bits > 8;
     let deep = |is_wide: bool| if is_wide { Depth::Sixteen } else { Depth::Eight };
-    let (channels, depth, profile, kind) = match header.format {
+    let (channels, depth, space, kind) = match header.format {
         SourceFormat::Jpeg => match open_jpeg(source, header, wish.luma_only, limits)? {
-            Some((channels, profile, kind)) => (channels, Depth::Eight, profile, kind),
+            Some((channels, profile, kind)) => (channels, Depth::Eight, profile.map(icc), kind),
             None => return Ok(None),
         },
         SourceFormat::Png => {
             let Some(png) = png::InOrder::open(source, header, wide, scratch, limits)? else {
                 return Ok(None);
             };
-            (png.channels, deep(png.is_wide()), png.profile(), Kind::Png(Box::new(png)))
+            (png.channels, deep(png.is_wide()), png.space(), Kind::Png(Box::new(png)))
         }
         SourceFormat::Tiff => {
             let tiff = tiff::InOrder::open(source, wish.page, wide)?;
             let depth = deep(wide && tiff.can_be_wide());
-            let profile = tiff.profile().map(<[u8]>::to_vec);
+            let space = tiff.profile().map(|profile| icc(profile.to_vec()));
             let channels = tiff.channels();
             let rows = Box::new(tiff);
-            (channels, depth, profile, Kind::Tiff { rows, limits: *limits, ahead: Vec::new() })
+            (channels, depth, space, Kind::Tiff { rows, limits: *limits, ahead: Vec::new() })
         }
         _ => return Ok(None),
     };
-    let to_srgb = profile
-        .as_deref()
-        .filter(|_| !wish.own_colours)
-        .and_then(|profile| ToSrgb::of(channels, depth, profile));
-    let profile = profile.filter(|_| wish.own_colours);
+    // Only a profile can go along with the pixels.
+    let (profile, to_srgb) = match space {
+        Some(Space::Icc(profile)) if wish.own_colours => (Some(profile.into_owned()), None),
+        space => (None, space.and_then(|space| ToSrgb::of(channels, depth, &space))),
+    };
     let (width, left) = (header.width, header.height);
     Ok(Some(Strips { width, left, channels, depth, to_srgb, profile, kind }))
+}
+
+fn icc(profile: Vec<u8>) -> Space<'static> {
+    Space::Icc(profile.into())
 }
 
 type Opened<'a> = (Channels, Option<Vec<u8>>, Kind<'a>);
@@ -151,7 +155,7 @@ impl Strips<'_> {
         match &self.kind {
             Kind::JpegInk(..) => false,
             Kind::Tiff { rows, .. } => rows.can_be_wide(),
-            _ => true,
+            _ => self.to_srgb.is_none(),
         }
     }
 

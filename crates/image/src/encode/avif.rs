@@ -2,7 +2,7 @@
 //!
 //! One thread and one tile a picture, so that the bytes do not depend on the machine.
 
-use ravif::{AlphaColorMode, BitDepth, Encoder, Img, RGB8, RGBA8};
+use ravif::{AlphaColorMode, BitDepth, Encoder, Img, RGBA8};
 
 use super::failed;
 use crate::error::Error;
@@ -32,33 +32,21 @@ pub(super) fn encode(
         encoder = encoder.with_exif(exif);
     }
     let (width, height) = (pixels.width as usize, pixels.height as usize);
-    let gray = |v: u8| RGB8 { r: v, g: v, b: v };
-    let encoded = match pixels.channels {
-        Channels::Gray | Channels::Rgb => {
-            let colours: Vec<RGB8> = if pixels.channels == Channels::Gray {
-                pixels.data.iter().map(|v| gray(*v)).collect()
-            } else {
-                pixels.data.as_chunks::<3>().0.iter().map(|[r, g, b]| RGB8 { r: *r, g: *g, b: *b }).collect()
-            };
-            encoder.encode_rgb(Img::new(&colours, width, height))
-        }
-        Channels::GrayAlpha | Channels::Rgba => {
-            let colours: Vec<RGBA8> = if pixels.channels == Channels::GrayAlpha {
-                pixels
-                    .data
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .map(|[v, a]| RGBA8 { r: *v, g: *v, b: *v, a: *a })
-                    .collect()
-            } else {
-                let rgba = |[r, g, b, a]: &[u8; 4]| RGBA8 { r: *r, g: *g, b: *b, a: *a };
-                pixels.data.as_chunks::<4>().0.iter().map(rgba).collect()
-            };
-            encoder.encode_rgba(Img::new(&colours, width, height))
-        }
-    };
+    // Always with alpha, which ravif leaves out where it is opaque: its function for colours alone is an inline one,
+    // which makes all of rav1e anew in this crate, for minutes.
+    let colours = rgba(pixels);
+    let encoded = encoder.encode_rgba(Img::new(&colours, width, height));
     encoded.map(|encoded| encoded.avif_file).map_err(|e| failed("AVIF", e))
+}
+
+fn rgba(pixels: &Pixels) -> Vec<RGBA8> {
+    let data = &pixels.data;
+    match pixels.channels {
+        Channels::Gray => data.iter().map(|v| RGBA8::new(*v, *v, *v, 255)).collect(),
+        Channels::GrayAlpha => data.as_chunks().0.iter().map(|[v, a]| RGBA8::new(*v, *v, *v, *a)).collect(),
+        Channels::Rgb => data.as_chunks().0.iter().map(|[r, g, b]| RGBA8::new(*r, *g, *b, 255)).collect(),
+        Channels::Rgba => data.as_chunks().0.iter().map(|[r, g, b, a]| RGBA8::new(*r, *g, *b, *a)).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn encoding<'a>(options: &EncoderOptions, exif: Option<&'a [u8]>) -> Encoding<'a
         quality,
         subsampled: quality < 90,
         progressive: options.progressive,
-        optimised: options.effort != Some(0),
+        optimised: options.optimises_huffman_tables(),
         trellis: options.effort.is_some_and(|effort| effort >= TRELLIS_EFFORT),
         dpi: options.dpi,
         exif,

@@ -26,7 +26,7 @@ pub(crate) fn encode(
         OutputFormat::Jpg => jpg::encode(pixels, options, exif),
         OutputFormat::Png => png::encode(pixels, options, exif),
         OutputFormat::Webp => webp::encode(pixels, options, exif),
-        OutputFormat::Tif => tif::encode(pixels, options),
+        OutputFormat::Tif => tif::encode(pixels, options, exif),
         OutputFormat::Gif => gif::encode(pixels),
         #[cfg(feature = "avif")]
         OutputFormat::Avif => avif::encode(pixels, options, exif),

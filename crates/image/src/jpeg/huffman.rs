@@ -113,7 +113,31 @@ fn zigzag_of_nonzero(block: &[i16; 64]) -> u64 {
     zigzag
 }
 
+/// The tables for luma of T.81 tables K.3 and K.5, which hold every symbol of an 8-bit image.
+pub(super) fn standard_tables() -> (Table, Table) {
+    const DC: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
+    const AC: [u8; 16] = [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125];
+    #[rustfmt::skip]
+    const FREQUENT: [u8; 42] = [
+        0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
+        0x14, 0x32, 0x81, 0x91, 0xA1, 0x08, 0x23, 0x42, 0xB1, 0xC1, 0x15, 0x52, 0xD1, 0xF0, 0x24, 0x33, 0x62, 0x72,
+        0x82, 0x09, 0x0A, 0x16, 0x17, 0x18,
+    ];
+    // The others have the longest codes, in their own order.
+    let sized = (0..=255u8).filter(|symbol| (1..=AC_BITS as u8).contains(&(symbol & 15)));
+    let rare = sized.filter(|symbol| !FREQUENT.contains(symbol));
+    let ac: Vec<u8> = FREQUENT.into_iter().chain(rare).collect();
+    (Table::of(DC, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), Table::of(AC, &ac))
+}
+
 impl Table {
+    fn of(counts: [u8; 16], sorted: &[u8]) -> Table {
+        let mut table = Table { lengths: [0; 17], symbols: [0; 256] };
+        table.lengths[1..].copy_from_slice(&counts);
+        table.symbols[..sorted.len()].copy_from_slice(sorted);
+        table
+    }
+
     /// The procedure of T.81 § K.2. Ties go to the larger symbol, as there, so that the table is the one that every
     /// encoder which follows it makes.
     fn shortest(counts: &[u64; 256]) -> Table {

@@ -21,21 +21,22 @@ pub(crate) use markers::{Frame, Model, count_scans, walk};
 use crate::error::Error;
 use crate::limits::Limits;
 
-/// A grey JPEG that is the Y component of `source`, with Y's own quantisation table and Huffman tables made for it:
-/// what `jpegtran -copy none -grayscale -optimize` writes. `exif`, a block if any, becomes its only metadata.
-/// `size` is what the limits were checked with.
+/// A grey JPEG that is the Y component of `source`, with Y's own quantisation table: what `jpegtran -copy none -grayscale`
+/// writes, with `-optimize` where Huffman tables are to be made for it. `exif`, a block if any, becomes its only
+/// metadata. `size` is what the limits were checked with.
 ///
 /// `None` if component 0 is not the grey image at full size.
 pub(crate) fn luma_only(
     source: &[u8],
     size: (u32, u32),
     exif: Option<&[u8]>,
+    optimised: bool,
     limits: &Limits,
 ) -> Result<Option<Copied>, Error> {
     let exif = exif.map(ffi::exif_segment).transpose()?;
-    match baseline::luma_only(source, size, exif.as_deref(), limits) {
+    match baseline::luma_only(source, size, exif.as_deref(), optimised, limits) {
         Some(bytes) => Ok(Some(Copied { bytes, truncated: false })),
-        None => ffi::luma_only(source, size, exif.as_deref(), limits),
+        None => ffi::luma_only(source, size, exif.as_deref(), optimised, limits),
     }
 }
 
@@ -94,10 +95,11 @@ mod tests {
     fn luma_is_copied_to_the_bytes_that_libjpeg_writes() {
         for subsampled in [false, true] {
             let source = source(subsampled);
-            for exif in [None, Some(&b"Exif\0\0made up"[..])] {
-                let copied = baseline::luma_only(&source, SIZE, exif, &Limits::default()).unwrap();
-                let expected = ffi::luma_only(&source, SIZE, exif, &Limits::default()).unwrap().unwrap();
-                assert!(copied == expected.bytes, "{subsampled} {exif:?}");
+            let exif = Some(&b"Exif\0\0made up"[..]);
+            for (exif, optimised) in [(None, true), (exif, true), (None, false), (exif, false)] {
+                let copied = baseline::luma_only(&source, SIZE, exif, optimised, &Limits::default()).unwrap();
+                let expected = ffi::luma_only(&source, SIZE, exif, optimised, &Limits::default());
+                assert!(copied == expected.unwrap().unwrap().bytes, "{subsampled} {exif:?} {optimised}");
             }
         }
     }
@@ -138,7 +140,7 @@ mod tests {
         for length in [0, 2, 100, source.len() / 2, source.len() - 3, source.len() - 2] {
             assert!(planes(&source[..length], SIZE, scales, &Limits::default()).is_none(), "{length}");
             assert!(
-                baseline::luma_only(&source[..length], SIZE, None, &Limits::default()).is_none(),
+                baseline::luma_only(&source[..length], SIZE, None, true, &Limits::default()).is_none(),
                 "{length}"
             );
         }
@@ -147,12 +149,12 @@ mod tests {
             let mut changed = source.clone();
             changed[at] ^= 1 << (at % 8);
             let _ = planes(&changed, SIZE, scales, &Limits::default());
-            let _ = baseline::luma_only(&changed, SIZE, None, &Limits::default());
+            let _ = baseline::luma_only(&changed, SIZE, None, at % 2 == 0, &Limits::default());
         }
         let (width, height) = SIZE;
         let grey = vec![7; (width * height) as usize];
         let progressive = Encoding { progressive: true, ..encoding(false) };
         let progressive = encode(width, height, 1, &grey, &progressive).unwrap();
-        assert!(baseline::luma_only(&progressive, SIZE, None, &Limits::default()).is_none());
+        assert!(baseline::luma_only(&progressive, SIZE, None, true, &Limits::default()).is_none());
     }
 }

@@ -186,7 +186,7 @@ impl Plan {
             && self.degrees.is_none()
             && derivative.request.format == OutputFormat::Jpg
             && options.q.is_none()
-            && options.effort.is_none()
+            && matches!(options.effort, None | Some(0))
             && options.dpi.is_none()
             && !options.progressive;
         if !copies || !as_it_is {

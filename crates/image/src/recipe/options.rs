@@ -19,15 +19,16 @@ pub struct EncoderOptions {
     /// orientation stays a tag and any other turn is decoded and encoded, as is all that is no such JPEG. Grey is then luma
     /// whatever the colour profile; without it, only of a JPEG that is sRGB. Default: no.
     pub lossless: bool,
-    /// `effort`: 0 (fast) to 10 (small), for jpg, png, webp and avif. Default: what is fast at a fair size.
+    /// `effort`: 0 (fast) to 10 (small), for jpg, png, webp and avif. Default: what is fast at a fair size. 0 gives a
+    /// JPEG the Huffman tables of the standard, one that is copied without loss too; any other effort draws it anew.
     pub effort: Option<u8>,
     /// `background`, for jpg and a pyramid of JPEG tiles: what shows through transparent pixels and in the corners of a turned image. Default:
     /// white. The other formats keep the transparency.
     pub background: Option<Background>,
     /// `gray`: how colour becomes grey, for the qualities gray and bitonal. Default: luma.
     pub gray: Option<GrayMethod>,
-    /// `metadata`, for jpg, png, webp, avif and ptif: what of the source's metadata travels on, of which a pyramid takes the
-    /// texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
+    /// `metadata`, for jpg, png, webp, avif, tif and ptif: what of the source's metadata travels on, of which a TIFF and
+    /// a pyramid take the texts. Default: nothing; for a pyramid, whose source is often kept elsewhere, who made it and may use it.
     pub metadata: Metadata,
     /// `tile`: edge of a pyramid's tiles, 64 to 1024 pixels, a multiple of 16. Default: 512.
     pub tile: Option<u32>,
@@ -51,6 +52,11 @@ impl EncoderOptions {
     /// The quality that `format` is encoded at.
     pub fn quality_for(&self, format: OutputFormat) -> u8 {
         self.q.unwrap_or(default_quality(format))
+    }
+
+    /// Whether a JPEG gets Huffman tables of its own: unless no effort is to be made.
+    pub(crate) fn optimises_huffman_tables(&self) -> bool {
+        self.effort != Some(0)
     }
 
     /// What is written after a canonical request: each option that changes the bytes, in a fixed order.
@@ -108,7 +114,7 @@ impl EncoderOptions {
             ("lossless", self.lossless, &[Jpg, Webp]),
             ("effort", self.effort.is_some(), &[Jpg, Png, Webp, Avif]),
             ("background", self.background.is_some(), &[Jpg, Ptif]),
-            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Avif, Ptif]),
+            ("metadata", self.metadata != Metadata::Strip, &[Jpg, Png, Webp, Avif, Tif, Ptif]),
             ("tile", self.tile.is_some(), &[Ptif]),
             ("subifd", self.subifd, &[Ptif]),
             ("compression", self.compression.is_some(), &[Tif, Ptif]),

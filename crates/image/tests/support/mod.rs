@@ -118,6 +118,21 @@ pub fn with_segment(jpeg: &[u8], marker: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A PNG with one more chunk, right behind IHDR, which ends at 33. A chunk is its length, its name, its bytes and the
+/// checksum of the two.
+pub fn with_chunk(png: &[u8], name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let chunk = [name, data].concat();
+    let (length, sum) = ((data.len() as u32).to_be_bytes(), crc32(&chunk).to_be_bytes());
+    [&png[..33], &length, &chunk, &sum, &png[33..]].concat()
+}
+
+/// PNG's checksum.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
 /// An EXIF block with an orientation and a camera's serial number.
 pub fn exif(orientation: u8) -> Vec<u8> {
     let mut block = b"Exif\0\0II*\0\x08\0\0\0\x02\0".to_vec();

@@ -9,7 +9,7 @@ mod boxes;
 mod items;
 mod yuv;
 
-use crate::color;
+use crate::color::{self, Space};
 use crate::error::Error;
 use crate::exif::{self, Turn};
 use crate::header::Header;
@@ -63,10 +63,11 @@ pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
         }
         pixels = with_alpha(&pixels, &alpha.decode(source, &items, Wanted::Alpha)?.pixels, premultiplied)?;
     }
-    match image.profile {
-        Some(profile) => color::to_srgb(&mut pixels, profile),
-        None => color::cicp_to_srgb(&mut pixels, cicp.primaries, cicp.transfer),
-    }
+    let space = match image.profile {
+        Some(profile) => Space::Icc(profile.into()),
+        None => Space::Cicp { primaries: cicp.primaries, transfer: cicp.transfer },
+    };
+    color::space_to_srgb(&mut pixels, &space);
     Ok(pixels)
 }
 

@@ -6,6 +6,8 @@ use super::table::{Entry, Table, extend};
 /// A DC difference of an 8-bit image has at most this many bits, an AC coefficient one less.
 const DC_BITS: u32 = 11;
 const AC_BITS: u32 = 10;
+/// The symbol that ends a block.
+const END: u8 = 0;
 
 /// A symbol and the bits behind it.
 #[derive(Clone, Copy)]
@@ -41,11 +43,11 @@ pub(super) fn ac_values(bits: &mut Bits<'_>, table: &Table, mut put: impl FnMut(
         bits.refill();
         let entry = table.look_up(bits);
         if entry.is_whole() {
-            position += usize::from(entry.symbol() >> 4);
-            if position > 63 {
-                return None;
-            }
             bits.skip(entry.length());
+            position += entry.skipped();
+            if position > 63 {
+                return (entry.symbol() == END).then_some(());
+            }
             put(position, entry.value());
             position += 1;
         } else {
@@ -73,10 +75,13 @@ pub(super) fn ac_codes(bits: &mut Bits<'_>, table: &Table, mut put: impl FnMut(C
         let entry = table.look_up(bits);
         if entry.is_whole() {
             let symbol = entry.symbol();
-            position += usize::from(symbol >> 4) + 1;
-            if position > 64 {
-                return None;
+            if position + entry.skipped() > 63 {
+                let ends = symbol == END && position != zeros_to;
+                bits.skip(entry.length());
+                put(Code { symbol, bits: 0 });
+                return ends.then_some(());
             }
+            position += entry.skipped() + 1;
             let size = symbol & 15;
             put(Code { symbol, bits: bits.peek(entry.length()) & ((1 << size) - 1) });
             bits.skip(entry.length());
@@ -84,7 +89,7 @@ pub(super) fn ac_codes(bits: &mut Bits<'_>, table: &Table, mut put: impl FnMut(C
             match long(bits, table, entry, &mut position)? {
                 Long::End if position == zeros_to => return None,
                 Long::End => {
-                    put(Code { symbol: 0, bits: 0 });
+                    put(Code { symbol: END, bits: 0 });
                     break;
                 }
                 Long::Zeros => {

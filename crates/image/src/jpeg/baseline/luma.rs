@@ -1,23 +1,25 @@
 //! A JPEG's luma as a JPEG of its own, code by code: only what the codes are written with changes, and DC, whose
 //! differences are taken in another order.
 
-use super::super::huffman::Counts;
+use super::super::huffman::{Counts, standard_tables};
 use super::bits::Bits;
 use super::block::{ac_codes, dc_difference};
 use super::planes::ends_at;
 use super::scan::Scan;
-use super::writer::{Grey, Token, write_scan};
+use super::writer::{Grey, ScanWriter, Token};
 use crate::limits::Limits;
 
 /// A DC difference of an 8-bit image has at most this many bits.
 const DC_MOST: u32 = (1 << 11) - 1;
 
-/// The grey JPEG of component 0, which must be at full size, with `exif` as what APP1 carries. The bytes are those that
-/// libjpeg writes for the same coefficients. `None` if this reader is not for the source.
+/// The grey JPEG of component 0, which must be at full size, with `exif` as what APP1 carries, and Huffman tables made for
+/// it or the standard's. The bytes are those that libjpeg writes for the same coefficients. `None` if this reader is not
+/// for the source.
 pub(crate) fn luma_only(
     source: &[u8],
     size: (u32, u32),
     exif: Option<&[u8]>,
+    optimised: bool,
     limits: &Limits,
 ) -> Option<Vec<u8>> {
     let scan = Scan::read(source)?;
@@ -49,7 +51,18 @@ pub(crate) fn luma_only(
         exif,
         steps,
     };
-    let tokens = Copier::new(&scan).copy(limits)?;
+    if !optimised {
+        let (dc, ac) = standard_tables();
+        let mut file = grey.head(&dc, &ac);
+        file.reserve(scan.data.len());
+        let mut writer = ScanWriter::new(&mut file, &dc, &ac);
+        copy(&scan, limits, |tokens| writer.put(tokens))?;
+        writer.finish();
+        return Some(file);
+    }
+    // A code takes six bits or so; growing in steps would copy.
+    let mut tokens = Vec::with_capacity(scan.data.len() * 3 / 2);
+    copy(&scan, limits, |row| tokens.extend_from_slice(row))?;
     let (mut dc, mut ac) = ([0u64; 256], [0u64; 256]);
     let mut counts = [0u32; 512];
     tokens.iter().for_each(|token| counts[token.which()] += 1);
@@ -59,15 +72,21 @@ pub(crate) fn luma_only(
     let (dc, ac) = Counts::of(dc, ac).tables();
     let mut file = grey.head(&dc, &ac);
     file.reserve(scan.data.len());
-    write_scan(&mut file, &tokens, &dc, &ac);
+    let mut writer = ScanWriter::new(&mut file, &dc, &ac);
+    writer.put(&tokens);
+    writer.finish();
     Some(file)
 }
 
-/// Collects luma's codes in the order of its own rows.
-struct Copier<'a> {
+/// Reads the whole scan and gives luma's codes in the order of its own rows. `None` where something is unusual.
+fn copy(scan: &Scan, limits: &Limits, put: impl FnMut(&[Token])) -> Option<()> {
+    Copier { scan, put, last_dc: 0, rows: Default::default() }.copy(limits)
+}
+
+struct Copier<'a, P> {
     scan: &'a Scan,
-    tokens: Vec<Token>,
-    /// DC of the last block whose codes are among the tokens.
+    put: P,
+    /// DC of the last block whose codes were given.
     last_dc: i32,
     /// A row of MCUs has up to two rows of blocks.
     rows: [Row; 2],
@@ -81,14 +100,8 @@ struct Row {
     last_dc: i32,
 }
 
-impl<'a> Copier<'a> {
-    fn new(scan: &'a Scan) -> Self {
-        // A code takes six bits or so; growing in steps would copy.
-        let tokens = Vec::with_capacity(scan.data.len() * 3 / 2);
-        Self { scan, tokens, last_dc: 0, rows: Default::default() }
-    }
-
-    fn copy(mut self, limits: &Limits) -> Option<Vec<Token>> {
+impl<P: FnMut(&[Token])> Copier<'_, P> {
+    fn copy(mut self, limits: &Limits) -> Option<()> {
         let scan = self.scan;
         let mut bits = Bits::new(&scan.data, 0);
         let mut dc_before = [0; 3];
@@ -106,7 +119,7 @@ impl<'a> Copier<'a> {
                 limits.check_time().ok()?;
             }
         }
-        ends_at(&bits, scan.data.len()).then_some(self.tokens)
+        ends_at(&bits, scan.data.len()).then_some(())
     }
 
     fn copy_mcu(&mut self, bits: &mut Bits<'_>, column: usize, dc_before: &mut i32) -> Option<()> {
@@ -140,8 +153,8 @@ impl<'a> Copier<'a> {
         let high = self.scan.most.1;
         for (number, row) in self.rows.iter_mut().enumerate().take(high) {
             if mcu_row * high + number < down {
-                self.tokens.push(difference_token(row.first_dc?, self.last_dc)?);
-                self.tokens.append(&mut row.tokens);
+                (self.put)(&[difference_token(row.first_dc?, self.last_dc)?]);
+                (self.put)(&row.tokens);
                 self.last_dc = row.last_dc;
             }
             row.tokens.clear();

@@ -7,14 +7,31 @@ const AHEAD: u32 = 10;
 
 /// What the next bits mean, packed.
 ///
-/// Bits 0 to 5 are its length, 0 where the code is longer than the look-up; 8 to 15 are the symbol. Where the
-/// coefficient's own bits were in sight too, `WHOLE` is set, the length counts them and bits 16 to 31 are the value.
+/// Bits 0 to 4 are its length, 0 where the code is longer than the look-up; 13 to 20 are the symbol. Where nothing but
+/// what was in sight belongs to it, `WHOLE` is set: then the length counts the coefficient's own bits, 21 to 31 are its
+/// value, and 6 to 12 how many positions of a block it skips, past all of them at the end of the block.
 #[derive(Clone, Copy)]
 pub(super) struct Entry(u32);
 
-const WHOLE: u32 = 1 << 6;
+const WHOLE: u32 = 1 << 5;
+/// No position is as far.
+const PAST_ALL: u32 = 64;
 
 impl Entry {
+    /// A symbol that `rest`, `spare` bits that follow its code, may hold the value of.
+    fn new(symbol: u8, length: u32, rest: u32, spare: u32) -> Self {
+        let size = u32::from(symbol & 15);
+        let packed = u32::from(symbol) << 13;
+        Self(match size {
+            0 if symbol == 0 => packed | PAST_ALL << 6 | WHOLE | length,
+            1.. if size <= spare => {
+                let value = extend(rest >> (spare - size), size) as u32;
+                value << 21 | packed | u32::from(symbol >> 4) << 6 | WHOLE | (length + size)
+            }
+            _ => packed | length,
+        })
+    }
+
     #[inline(always)]
     pub(super) fn is_whole(self) -> bool {
         self.0 & WHOLE != 0
@@ -22,17 +39,23 @@ impl Entry {
 
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
-        self.0 & 0x3F
+        self.0 & 0x1F
     }
 
     #[inline(always)]
     pub(super) fn symbol(self) -> u8 {
-        (self.0 >> 8) as u8
+        (self.0 >> 13) as u8
     }
 
     #[inline(always)]
     pub(super) fn value(self) -> i32 {
-        self.0 as i32 >> 16
+        self.0 as i32 >> 21
+    }
+
+    /// Positions that are skipped: zeros before the coefficient, or all there are.
+    #[inline(always)]
+    pub(super) fn skipped(self) -> usize {
+        (self.0 >> 6 & 0x7F) as usize
     }
 }
 
@@ -78,15 +101,9 @@ impl Table {
 
     fn look_up_as(&mut self, code: u32, length: u32, symbol: u8) -> Option<()> {
         let spare = AHEAD - length;
-        let size = u32::from(symbol & 15);
         for rest in 0..1u32 << spare {
-            let entry = if size > 0 && size <= spare {
-                let value = extend(rest >> (spare - size), size);
-                (value as u32) << 16 | u32::from(symbol) << 8 | WHOLE | (length + size)
-            } else {
-                u32::from(symbol) << 8 | length
-            };
-            *self.ahead.get_mut((code << spare | rest) as usize)? = Entry(entry);
+            let entry = Entry::new(symbol, length, rest, spare);
+            *self.ahead.get_mut((code << spare | rest) as usize)? = entry;
         }
         Some(())
     }
@@ -139,9 +156,11 @@ mod tests {
         assert_eq!((first.value(), first.length(), first.symbol()), (-2, 3, 0x02));
         bits.skip(first.length());
         let second = table.look_up(&bits);
-        assert!(!second.is_whole());
-        assert_eq!(table.symbol(&mut bits, second), Some(0x00));
+        assert!(second.is_whole());
+        assert_eq!((second.value(), second.length(), second.symbol(), second.skipped()), (0, 2, 0x00, 64));
+        bits.skip(second.length());
         let third = table.look_up(&bits);
+        assert!(!third.is_whole());
         assert_eq!(table.symbol(&mut bits, third), Some(0x31));
         assert_eq!(bits.position(), 17);
     }

@@ -72,32 +72,50 @@ impl Token {
     }
 }
 
-/// Writes codes and their bits behind the headers, stuffed, up to the end of the image.
-pub(super) fn write_scan(file: &mut Vec<u8>, tokens: &[Token], dc: &Table, ac: &Table) {
-    let mut codes = [(0u16, 0u8); 512];
-    number(ac, &mut codes[..256]);
-    number(dc, &mut codes[256..]);
-    // The topmost bits of `waiting` that are not yet written end at bit 0, fewer than 32 between two tokens.
-    let (mut waiting, mut count) = (0u64, 0u32);
-    for token in tokens {
-        let (code, length) = codes[token.which()];
-        let size = token.0 >> 16 & 15;
-        // At most 16 bits of code and 11 behind it.
-        waiting = (waiting << length | u64::from(code)) << size | u64::from(token.0 & 0xFFFF);
-        count += u32::from(length) + size;
-        if count >= 32 {
-            count -= 32;
-            put_word(file, (waiting >> count) as u32);
+/// Writes codes and their bits behind the headers, stuffed.
+pub(super) struct ScanWriter<'a> {
+    file: &'a mut Vec<u8>,
+    /// By [`Token::which`].
+    codes: [(u16, u8); 512],
+    /// The topmost bits that are not yet written end at bit 0; between two tokens they are fewer than 32.
+    waiting: u64,
+    count: u32,
+}
+
+impl<'a> ScanWriter<'a> {
+    pub(super) fn new(file: &'a mut Vec<u8>, dc: &Table, ac: &Table) -> Self {
+        let mut codes = [(0, 0); 512];
+        number(ac, &mut codes[..256]);
+        number(dc, &mut codes[256..]);
+        Self { file, codes, waiting: 0, count: 0 }
+    }
+
+    pub(super) fn put(&mut self, tokens: &[Token]) {
+        let (mut waiting, mut count) = (self.waiting, self.count);
+        for token in tokens {
+            let (code, length) = self.codes[token.which()];
+            let size = token.0 >> 16 & 15;
+            // At most 16 bits of code and 11 behind it.
+            waiting = (waiting << length | u64::from(code)) << size | u64::from(token.0 & 0xFFFF);
+            count += u32::from(length) + size;
+            if count >= 32 {
+                count -= 32;
+                put_word(self.file, (waiting >> count) as u32);
+            }
         }
+        (self.waiting, self.count) = (waiting, count);
     }
-    // Filled up with ones (T.81 §F.1.2.3).
-    while count > 0 {
-        let missing = 8u32.saturating_sub(count);
-        waiting = waiting << missing | ((1 << missing) - 1);
-        count = count + missing - 8;
-        put_byte(file, (waiting >> count) as u8);
+
+    /// Fills the last byte with ones (T.81 §F.1.2.3) and ends the image.
+    pub(super) fn finish(mut self) {
+        while self.count > 0 {
+            let missing = 8u32.saturating_sub(self.count);
+            self.waiting = self.waiting << missing | ((1 << missing) - 1);
+            self.count = self.count + missing - 8;
+            put_byte(self.file, (self.waiting >> self.count) as u8);
+        }
+        self.file.extend([0xFF, 0xD9]);
     }
-    file.extend([0xFF, 0xD9]);
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use mozjpeg_sys as sys;
 
-use super::super::huffman::Counts;
+use super::super::huffman::{Counts, Table, standard_tables};
 use super::fault::guarded;
 use super::reader::Reader;
 use super::writer::{APP1, Writer};
@@ -16,15 +16,16 @@ pub(crate) struct Copied {
     pub truncated: bool,
 }
 
-/// A grey JPEG that is the Y component of `source`, with Y's own quantisation table and Huffman tables made for it:
-/// what `jpegtran -copy none -grayscale -optimize` writes. `exif`, what APP1 carries if anything, becomes its only metadata.
-/// `size` is what the limits were checked with.
+/// A grey JPEG that is the Y component of `source`, with Y's own quantisation table: what `jpegtran -copy none -grayscale`
+/// writes, with `-optimize` where Huffman tables are to be made for it. `exif`, what APP1 carries if anything, becomes
+/// its only metadata. `size` is what the limits were checked with.
 ///
 /// `None` if component 0 is not the grey image at full size.
 pub(crate) fn luma_only(
     source: &[u8],
     size: (u32, u32),
     exif: Option<&[u8]>,
+    optimised: bool,
     limits: &Limits,
 ) -> Result<Option<Copied>, Error> {
     let mut reader = Reader::open(source, size, limits)?;
@@ -46,7 +47,10 @@ pub(crate) fn luma_only(
             sys::jpeg_set_colorspace(to, sys::JCS_GRAYSCALE);
             (*to.comp_info).quant_tbl_no = table;
             to.optimize_coding = 0;
-            set_tables(to, &count(from, *coefficients)?);
+            // Counted even where it is not needed: that refuses what the standard tables have no code for.
+            let (dc, ac) = count(from, *coefficients)?.tables();
+            let (dc, ac) = if optimised { (dc, ac) } else { standard_tables() };
+            set_tables(to, dc, ac);
             sys::jpeg_write_coefficients(to, coefficients);
             if let Some(exif) = exif {
                 sys::jpeg_write_marker(to, APP1, exif.as_ptr(), exif.len() as u32);
@@ -99,8 +103,7 @@ unsafe fn count(
 ///
 /// # Safety
 /// The defaults of `to` are set, which make tables number 0.
-unsafe fn set_tables(to: &mut sys::jpeg_compress_struct, counts: &Counts) {
-    let (dc, ac) = counts.tables();
+unsafe fn set_tables(to: &mut sys::jpeg_compress_struct, dc: Table, ac: Table) {
     for (target, table) in [(to.dc_huff_tbl_ptrs[0], dc), (to.ac_huff_tbl_ptrs[0], ac)] {
         // SAFETY: the defaults allocated both.
         let target = unsafe { &mut *target };

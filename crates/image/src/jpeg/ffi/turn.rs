@@ -24,10 +24,11 @@ pub(crate) struct Turning<'a> {
     pub icc: Option<&'a [u8]>,
     /// The EXIF block that becomes its only metadata.
     pub exif: Option<&'a [u8]>,
+    /// Whether Huffman tables are made for it.
+    pub optimised: bool,
 }
 
-/// The turned JPEG with Huffman tables made for it: what `jpegtran -perfect -copy none -optimize` writes with the
-/// switches that `turning` means, metadata aside. `size` is what the limits were checked with.
+/// The turned JPEG: what `jpegtran -perfect -copy none` writes with the switches that `turning` means, metadata aside. `size` is what the limits were checked with.
 ///
 /// `None` if blocks at an edge are not whole, so that they cannot be turned.
 pub(crate) fn turned(
@@ -54,7 +55,7 @@ pub(crate) fn turned(
             let coefficients = sys::jpeg_read_coefficients(from);
             sys::jpeg_copy_critical_parameters(from, to);
             let turned = jtransform_adjust_parameters(from, to, coefficients, &raw mut info);
-            to.optimize_coding = 1;
+            to.optimize_coding = turning.optimised.into();
             sys::jpeg_write_coefficients(to, turned);
             for (marker, segment) in exif.iter().map(|s| (APP1, s)).chain(profile.iter().map(|s| (APP2, s))) {
                 sys::jpeg_write_marker(to, marker, segment.as_ptr(), segment.len() as u32);
