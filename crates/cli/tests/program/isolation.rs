@@ -151,9 +151,9 @@ const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
 fn what_is_always_apart_is_made_in_little_memory() {
     let place = Place::new();
     let drawing = r#"<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><circle r="40"/></svg>"#;
-    let mut names = vec!["drawing.svg".to_owned(), "page.pdf".to_owned()];
+    let mut names = vec!["drawing.svg".to_owned(), "rectangle.pdf".to_owned()];
     fs::write(place.path("drawing.svg"), drawing).unwrap();
-    fs::write(place.path("page.pdf"), PDF).unwrap();
+    fs::write(place.path("rectangle.pdf"), PDF).unwrap();
     for (name, bytes) in fixtures() {
         if !name.starts_with("half-") && !name.contains("12") {
             fs::write(place.path(&name), bytes).unwrap();
@@ -206,7 +206,7 @@ fn processes_give_the_bytes_that_threads_give() {
             "--isolate",
             isolate,
             "--key",
-            "{stem}-{label}.{ext}",
+            "{row}-{stem}-{label}.{ext}",
             "--derive",
             "gray=full/max/0/gray.jpg",
             "--derive",
@@ -241,15 +241,18 @@ fn killed_processes_cost_nothing() {
     }
     place.list((0..60).map(|number| format!("{number}.jpg")));
     let mut child = place.spawn(&["--isolate", "process", "--derive", "a=full/1000,/0/default.png"]);
-    let mut killed = 0;
+    let (mut killed, mut wait_for) = (0, 0);
     while child.try_wait().unwrap().is_none() {
-        // Now the oldest, now the newest; and seldom enough that a busy machine finishes an image in between.
+        // Now the oldest, now the newest; and only when so many images were finished that the one whose process was
+        // killed last, which is made alone, is among them.
         let children = children_of(child.id());
         let victim = if killed % 2 == 0 { children.first() } else { children.last() };
-        if let Some(pid) = victim.filter(|_| killed < 10) {
+        let stored = place.stored().len();
+        if let Some(pid) = victim.filter(|_| stored >= wait_for && killed < 10) {
             killed += i32::from(rustix::process::kill_process(*pid, rustix::process::Signal::KILL).is_ok());
+            wait_for = stored + 5;
         }
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(5));
     }
     Ran::of(child).expect(0);
     assert!(killed > 2, "{killed} were killed");
