@@ -54,6 +54,8 @@ pub enum Kind {
     Reset,
     /// A status that is not a success.
     HttpStatus,
+    /// Somewhere that a stranger's URL may not lead: see [`guard`](crate::fetch::guard).
+    Forbidden,
     /// More redirects than anyone means.
     RedirectLoop,
     /// More bytes than `--max-bytes`, or more frames than are stepped over.
@@ -99,6 +101,7 @@ impl Kind {
             Kind::Timeout => "timeout",
             Kind::Reset => "reset",
             Kind::HttpStatus => "http_status",
+            Kind::Forbidden => "forbidden",
             Kind::RedirectLoop => "redirect_loop",
             Kind::TooLarge => "too_large",
             Kind::TooManyPixels => "too_many_pixels",

@@ -7,9 +7,10 @@ use futures::StreamExt;
 use reqwest::header::{
     ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::guard::{self, Network};
 use super::host::{Hosts, Turn};
 use super::{Fetched, retry};
 use crate::body::BodyPolicy;
@@ -27,15 +28,16 @@ pub(super) struct HttpTransport {
 }
 
 impl HttpTransport {
-    pub fn new(limits: &Limits) -> Result<Self, Error> {
-        let client = Client::builder()
+    pub fn new(limits: &Limits, network: &Network) -> Result<Self, Error> {
+        let client = network
+            .set_up(Client::builder())
             .user_agent(concat!("imgmill/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect_timeout)
             .read_timeout(limits.idle_timeout)
             .pool_max_idle_per_host(limits.per_host)
             // A signed URL is not the next host's business.
             .referer(false)
-            .redirect(redirect::Policy::limited(MAX_REDIRECTS))
+            .redirect(network.redirects(MAX_REDIRECTS))
             .build()
             .map_err(|error| {
                 Error::new(Stage::Fetch, Kind::Internal, "could not set up the HTTP client").caused_by(error)
@@ -115,6 +117,9 @@ fn refused(response: &Response) -> Error {
 /// Sorts a client error. The URL is taken out of it: the row names it, without its secrets.
 fn failed(error: reqwest::Error) -> Error {
     let error = error.without_url();
+    if let Some(refusal) = guard::refusal(&error) {
+        return Error::new(Stage::Fetch, Kind::Forbidden, refusal.to_string());
+    }
     let (kind, message, transient) = if error.is_timeout() {
         let message = if error.is_connect() { "no connection in time" } else { "no answer in time" };
         (Kind::Timeout, message, true)

@@ -3,9 +3,10 @@
 //! One file a transport ([`http`], [`file`], [`object`]); the shared body policy bounds memory for all of them,
 //! [`host`] keeps one host from being overrun, [`retry`] says when to try again. What the bytes hold is
 //! the derive stage's business, but for one thing: a body that does not begin like an image is refused
-//! here, before the rest of it is paid for.
+//! here, before the rest of it is paid for. [`guard`] says where requests for strangers may go.
 
 mod file;
+pub mod guard;
 mod host;
 mod http;
 mod object;
@@ -23,6 +24,7 @@ use crate::limits::Limits;
 use crate::objects::ObjectOptions;
 use crate::redact;
 use crate::validators::Validators;
+use guard::Network;
 
 /// What a fetch brought.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub struct Fetch {
 #[derive(Debug)]
 pub struct Fetcher {
     http: http::HttpTransport,
+    network: Network,
     objects: object::ObjectTransport,
     bodies: BodyPolicy,
     places: Arc<Semaphore>,
@@ -78,8 +81,23 @@ impl Fetcher {
         spool_dir: std::path::PathBuf,
         objects: ObjectOptions,
     ) -> Result<Self, Error> {
+        Self::within(Network::Open, limits, spool_dir, objects)
+    }
+
+    /// The same, going only where `network` lets it: for URLs that strangers chose. Where that is guarded, nothing but
+    /// `http` and `https` is read.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn within(
+        network: Network,
+        limits: &Limits,
+        spool_dir: std::path::PathBuf,
+        objects: ObjectOptions,
+    ) -> Result<Self, Error> {
         Ok(Fetcher {
-            http: http::HttpTransport::new(limits)?,
+            http: http::HttpTransport::new(limits, &network)?,
+            network,
             // The attempts are counted here, not in the client as well.
             objects: object::ObjectTransport::new(ObjectOptions { retries: 0, ..objects }),
             bodies: BodyPolicy {
@@ -106,6 +124,7 @@ impl Fetcher {
         shutdown: &CancellationToken,
     ) -> Result<Fetch, Error> {
         let location = Location::parse(url)?;
+        self.admit(url, &location)?;
         let mut elapsed = Duration::ZERO;
         let mut attempts = 0;
         loop {
@@ -144,6 +163,18 @@ impl Fetcher {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Whether the network's guard lets this be read at all.
+    fn admit(&self, text: &str, location: &Location) -> Result<(), Error> {
+        let refused = match (location, &self.network) {
+            (_, Network::Open) => Ok(()),
+            (Location::Http(url), network) => network.check(url).map_err(|refusal| refusal.to_string()),
+            (Location::File(_) | Location::Object(_), _) => {
+                Err(format!("{} is not an http or https URL", redact::url(text)))
+            }
+        };
+        refused.map_err(|why| Error::new(Stage::Fetch, Kind::Forbidden, why))
     }
 
     /// The host's turn first: rows of a slow host must not hold the places of all others.
