@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::CredentialProvider;
@@ -32,6 +33,15 @@ pub(super) async fn load(stage: Stage, options: &ObjectOptions) -> Result<Aws, E
     let mut loader = aws_config::from_env();
     if let Some(region) = &options.region {
         loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(keys) = &options.keys {
+        loader = loader.credentials_provider(Credentials::new(
+            &keys.id,
+            &keys.secret,
+            None,
+            None,
+            "imgmill's settings",
+        ));
     }
     let config = loader.load().await;
     let endpoint = options.endpoint.clone().or_else(|| config.endpoint_url().map(str::to_owned));

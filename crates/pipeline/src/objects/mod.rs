@@ -25,15 +25,34 @@ pub use upload::{Onto, Upload};
 use crate::error::{Error, Kind, Stage};
 use crate::redact;
 
-/// How buckets are reached. Credentials are never in here: they come from the provider's own chain.
+/// An AWS access key; its secret is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKeys {
+    /// The access key's id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKeys").finish_non_exhaustive()
+    }
+}
+
+/// How buckets are reached. Credentials come from the provider's own chain, unless there are some for S3 alone.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectOptions {
     /// AWS region; without it the AWS profile's, and `us-east-1` where there is an endpoint.
     pub region: Option<String>,
     /// The URL of an S3-compatible server in the place of AWS.
     pub endpoint: Option<String>,
+    /// Credentials for S3 in the place of those of the standard chain.
+    pub keys: Option<AccessKeys>,
     /// An IAM role to assume through STS, on top of the credentials that the chain finds.
     pub role_arn: Option<String>,
+    /// What the URLs of stored objects look like.
+    pub urls: UrlStyle,
     /// S3 server-side encryption of what is written.
     pub encryption: Option<Encryption>,
     /// Attempts after the first for a request that fails in a way that may pass.
@@ -80,6 +99,33 @@ impl std::str::FromStr for Encryption {
     }
 }
 
+/// What the URLs of stored objects look like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UrlStyle {
+    /// The bucket in the host's name, as AWS has it now: `https://BUCKET.s3.REGION.amazonaws.com/KEY`.
+    #[default]
+    Virtual,
+    /// The bucket in the path: `https://s3.REGION.amazonaws.com/BUCKET/KEY`.
+    Path,
+    /// Below a URL of one's own, such as a CDN's.
+    Base(String),
+}
+
+impl std::str::FromStr for UrlStyle {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "virtual" => Ok(UrlStyle::Virtual),
+            None if text == "path" => Ok(UrlStyle::Path),
+            Some(("base", base)) if base.contains("://") => {
+                Ok(UrlStyle::Base(base.trim_end_matches('/').to_owned()))
+            }
+            _ => Err(format!("{text:?} is not one of virtual, path, base=URL")),
+        }
+    }
+}
+
 /// A bucket, or a folder that plays one.
 #[derive(Debug, Clone)]
 pub struct Bucket {
@@ -89,6 +135,8 @@ pub struct Bucket {
     pub prefix: Path,
     /// How its objects are addressed from outside.
     pub address: Address,
+    /// What their URLs look like.
+    pub urls: UrlStyle,
 }
 
 /// How objects of a bucket are addressed from outside.
@@ -131,7 +179,7 @@ impl Bucket {
         if parsed.scheme() == "file" {
             let folder =
                 parsed.to_file_path().map_err(|()| wrong("names no folder; write file:///folder"))?;
-            return local(stage, folder, options.read_only);
+            return local(stage, folder, options);
         }
         let name = parsed.host_str().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| wrong("the bucket's name is missing"))?;
@@ -143,7 +191,7 @@ impl Bucket {
             "az" => azure(stage, name, options)?,
             other => return Err(wrong(&format!("{other}:// is not a store; there are s3, gs, az and file"))),
         };
-        Ok(Bucket { store, prefix, address })
+        Ok(Bucket { store, prefix, address, urls: options.urls.clone() })
     }
 
     /// Where an object is served.
@@ -154,6 +202,9 @@ impl Bucket {
                 .map(|part| percent_encoding::utf8_percent_encode(part.as_ref(), PATH_SEGMENT).to_string());
             parts.collect::<Vec<_>>().join("/")
         };
+        if let UrlStyle::Base(base) = &self.urls {
+            return format!("{base}/{}", encoded());
+        }
         match &self.address {
             Address::Local(folder) => {
                 let file = key.parts().fold(folder.clone(), |path, part| path.join(part.as_ref()));
@@ -161,7 +212,10 @@ impl Bucket {
             }
             Address::Aws { bucket, region } => {
                 let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                format!("https://{bucket}.s3.{region}.{domain}/{}", encoded())
+                match self.urls {
+                    UrlStyle::Path => format!("https://s3.{region}.{domain}/{bucket}/{}", encoded()),
+                    _ => format!("https://{bucket}.s3.{region}.{domain}/{}", encoded()),
+                }
             }
             Address::Base(base) => format!("{base}/{}", encoded()),
         }
@@ -172,10 +226,11 @@ impl Bucket {
 const PATH_SEGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-fn local(stage: Stage, folder: std::path::PathBuf, read_only: bool) -> Result<Bucket, Error> {
-    if read_only && !folder.exists() {
+fn local(stage: Stage, folder: std::path::PathBuf, options: &ObjectOptions) -> Result<Bucket, Error> {
+    let urls = options.urls.clone();
+    if options.read_only && !folder.exists() {
         let nothing = Arc::new(object_store::memory::InMemory::new());
-        return Ok(Bucket { store: nothing, prefix: Path::default(), address: Address::Local(folder) });
+        return Ok(Bucket { store: nothing, prefix: Path::default(), address: Address::Local(folder), urls });
     }
     let failed = |error: &dyn fmt::Display| {
         let message = format!("the store folder {} cannot be used: {error}", folder.display());
@@ -184,7 +239,7 @@ fn local(stage: Stage, folder: std::path::PathBuf, read_only: bool) -> Result<Bu
     std::fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
     let folder = folder.canonicalize().map_err(|error| failed(&error))?;
     let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(&error))?;
-    Ok(Bucket { store: Arc::new(store), prefix: Path::default(), address: Address::Local(folder) })
+    Ok(Bucket { store: Arc::new(store), prefix: Path::default(), address: Address::Local(folder), urls })
 }
 
 type Connected = (Arc<dyn ObjectStore>, Address);
@@ -278,7 +333,12 @@ mod tests {
     use super::*;
 
     fn bucket(address: Address) -> Bucket {
-        Bucket { store: Arc::new(object_store::memory::InMemory::new()), prefix: Path::default(), address }
+        Bucket {
+            store: Arc::new(object_store::memory::InMemory::new()),
+            prefix: Path::default(),
+            address,
+            urls: UrlStyle::Virtual,
+        }
     }
 
     #[test]
@@ -298,6 +358,25 @@ mod tests {
             "http://127.0.0.1:9000/pix/k.jpg"
         );
         assert_eq!(bucket(Address::Local("/srv/out".into())).url(&key), "file:///srv/out/a%20b/%C3%BC+1.jpg");
+    }
+
+    #[test]
+    fn urls_have_the_style_that_is_asked_for() {
+        let aws = bucket(Address::Aws { bucket: "images-ch".into(), region: "us-east-2".into() });
+        let styled = |style: &str| Bucket { urls: style.parse().unwrap(), ..aws.clone() };
+        let key = Path::parse("images-resized/TEST 1/a_50x50.jpeg").unwrap();
+        assert_eq!(
+            styled("path").url(&key),
+            "https://s3.us-east-2.amazonaws.com/images-ch/images-resized/TEST%201/a_50x50.jpeg"
+        );
+        assert_eq!(
+            styled("base=https://cdn.example.org/i/").url(&key),
+            "https://cdn.example.org/i/images-resized/TEST%201/a_50x50.jpeg"
+        );
+        assert!(styled("virtual").url(&key).starts_with("https://images-ch.s3.us-east-2."));
+        for bad in ["", "Path", "base", "base=", "base=cdn"] {
+            assert!(bad.parse::<UrlStyle>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Source: where jobs come from, and who is told when they are settled.
 
 pub mod list;
+pub mod queue;
 
 use futures::Stream;
 

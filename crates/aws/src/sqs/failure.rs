@@ -1,0 +1,51 @@
+//! What SQS's client says, in this project's words.
+
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use imgmill_pipeline::{Error, Kind, Stage};
+
+/// Sorts an error of the client. `doing` and `what` make the sentence.
+pub(super) fn failure<E>(doing: &str, what: &str, error: &SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    SdkError<E>: std::error::Error,
+{
+    let service = error.as_service_error();
+    let code = service.and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    let said = service.and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
+    let (kind, transient, advice) = match error {
+        SdkError::TimeoutError(_) => (Kind::Timeout, true, "SQS did not answer in time"),
+        SdkError::DispatchFailure(failed) if !failed.is_io() && !failed.is_timeout() => {
+            (Kind::Denied, false, "the request could not be sent; are AWS credentials set?")
+        }
+        SdkError::DispatchFailure(_) => (Kind::Connect, true, "SQS could not be reached"),
+        SdkError::ServiceError(_) if has(&["NonExistentQueue", "QueueDoesNotExist"]) => {
+            (Kind::NotFound, false, "there is no such queue; check QUEUE_URL and the region in it")
+        }
+        SdkError::ServiceError(_)
+            if has(&[
+                "AccessDenied",
+                "InvalidClientTokenId",
+                "Signature",
+                "UnrecognizedClient",
+                "ExpiredToken",
+                "InvalidSecurity",
+                "MissingAuthentication",
+            ]) =>
+        {
+            (Kind::Denied, false, "the credentials may not do that; check them and their policy")
+        }
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            (Kind::Io, status >= 500 || status == 429 || has(&["Throttl", "TooMany"]), said)
+        }
+        _ => (Kind::Io, true, "SQS answered with something else"),
+    };
+    let detail = match service {
+        Some(_) if said == advice => code.to_owned(),
+        Some(_) => format!("{code} {said}"),
+        None => DisplayErrorContext(error).to_string(),
+    };
+    let message = format!("{doing} {what} failed: {advice}");
+    Error::new(Stage::Source, kind, message).transient(transient).caused_by(detail)
+}
