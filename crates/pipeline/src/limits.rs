@@ -43,6 +43,10 @@ pub struct Limits {
     /// Rows that may be known at once: under way, or finished and waiting for an earlier row's report.
     /// Default: 1,024.
     pub window: usize,
+    /// Results remembered of URLs and of images, so that a list which names one twice has it made once; at least as many as
+    /// can be under way are. With 0, only while they are under way: in a queue, a URL that comes again may be another
+    /// image by then. Default: 16,384, some ten megabytes.
+    pub remembered: usize,
     /// The share of rows, 0 to 1, that may fail for the same reason before the run is stopped; see
     /// [`breaker`](crate::breaker). Default: any.
     pub max_failure_rate: Option<f64>,
@@ -88,6 +92,7 @@ impl Default for Limits {
             body_memory: 64 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             window: 1024,
+            remembered: 16_384,
             max_failure_rate: None,
             grace: Duration::from_secs(5),
         }

@@ -17,11 +17,13 @@ type Cell<V> = Arc<OnceCell<Result<V, Arc<Error>>>>;
 #[derive(Debug)]
 pub(crate) struct Memo<V> {
     cells: Mutex<LruCache<[u8; 32], Cell<V>>>,
+    keeps: bool,
 }
 
 impl<V: Clone> Memo<V> {
-    pub fn new(remembered: NonZeroUsize) -> Self {
-        Memo { cells: Mutex::new(LruCache::new(remembered)) }
+    /// Without `keeps`, only what is under way is known.
+    pub fn new(remembered: NonZeroUsize, keeps: bool) -> Self {
+        Memo { cells: Mutex::new(LruCache::new(remembered)), keeps }
     }
 
     /// The result for `key`: remembered, waited for, or made now by `make`.
@@ -33,7 +35,15 @@ impl<V: Clone> Memo<V> {
             let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(cells.get_or_insert(key, Cell::default))
         };
-        cell.get_or_init(|| async { make.await.map_err(Arc::new) }).await.clone()
+        let result = cell.get_or_init(|| async { make.await.map_err(Arc::new) }).await.clone();
+        if !self.keeps {
+            let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have begun anew meanwhile.
+            if cells.peek(&key).is_some_and(|known| Arc::ptr_eq(known, &cell)) {
+                cells.pop(&key);
+            }
+        }
+        result
     }
 }
 
@@ -44,7 +54,7 @@ mod tests {
 
     #[tokio::test]
     async fn makes_once_and_forgets_the_oldest() {
-        let memo = Memo::new(NonZeroUsize::new(2).unwrap());
+        let memo = Memo::new(NonZeroUsize::new(2).unwrap(), true);
         let made = AtomicUsize::new(0);
         let ask = |key: u8| {
             memo.once([key; 32], async {
@@ -59,5 +69,21 @@ mod tests {
         ask(2).await.unwrap();
         ask(3).await.unwrap();
         assert_eq!(ask(1).await.unwrap(), 3, "1 was forgotten and made again");
+    }
+
+    #[tokio::test]
+    async fn without_a_memory_only_what_is_under_way_is_shared() {
+        let memo = Memo::new(NonZeroUsize::new(8).unwrap(), false);
+        let made = AtomicUsize::new(0);
+        let ask = || {
+            memo.once([1; 32], async {
+                tokio::task::yield_now().await;
+                Ok(made.fetch_add(1, Ordering::Relaxed))
+            })
+        };
+        let (a, b) = tokio::join!(ask(), ask());
+        assert_eq!((a.unwrap(), b.unwrap()), (0, 0));
+        assert_eq!(ask().await.unwrap(), 1);
+        assert!(memo.cells.lock().unwrap().is_empty());
     }
 }

@@ -31,9 +31,6 @@ use crate::redact;
 use crate::store::{KnownRendition, Pointer, Store};
 use crate::validators::Validators;
 
-/// Results that a run remembers, of URLs and of images alike; some ten megabytes when full.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
-
 /// What a stored result is asked before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
@@ -107,11 +104,13 @@ struct Wanted<'a> {
 
 impl Rows {
     pub fn new(stages: Stages, limits: &Limits, shutdown: CancellationToken) -> Self {
-        let remembered = REMEMBERED.max(NonZeroUsize::MIN.saturating_add(limits.window * 2));
+        let under_way = NonZeroUsize::MIN.saturating_add(limits.window * 2);
+        let remembered = NonZeroUsize::new(limits.remembered);
+        let memo_size = remembered.map_or(under_way, |remembered| remembered.max(under_way));
         Rows {
             stages,
-            by_url: Memo::new(remembered),
-            by_source: Memo::new(remembered),
+            by_url: Memo::new(memo_size, remembered.is_some()),
+            by_source: Memo::new(memo_size, remembered.is_some()),
             lookups: Semaphore::new(limits.concurrency.max(1)),
             shutdown,
         }
