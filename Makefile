@@ -4,16 +4,19 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run build test test-aws test-large test-memory test-isolation lint bench conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-worker build test test-aws test-large test-memory test-isolation lint bench bench-worker conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
 
 run: build ## Build, serve the sample images on loopback, run the main job on them.
 	@scripts/run-samples.sh
 
+run-worker: build ## Send the samples to a worker on a folder, and print the postback that comes of each.
+	@scripts/run-worker.sh
+
 build: setup ## Build the release program: target/release/imgmill.
-	cargo build --release --locked -p imgmill -p imgmill-testing
+	cargo build --release --locked $(if $(FEATURES),--features $(FEATURES)) -p imgmill -p imgmill-testing
 
 test: setup ## Run all tests; nothing needs to be started or configured.
 	cargo test --workspace --locked
@@ -41,6 +44,9 @@ bench: build ## Measure stages, whole runs, the engine (on SOURCE=file.jpg), pyr
 	cargo build --release --locked -p imgmill-image --example cost
 	bench/compare.py --rounds $(ROUNDS) $(if $(SOURCE),--source $(SOURCE))
 
+bench-worker: build ## Measure the queue worker beside image-service's stack (Pillow), and its memory over 5,000 messages.
+	bench/worker.py --rounds $(ROUNDS)
+
 conformance: setup ## Compare with libvips and ImageMagick (installs those) on every image of IMAGES=folder.
 	cargo build --release --locked -p imgmill-image --example derive
 	cargo build --release --locked -p imgmill-testing
@@ -56,6 +62,42 @@ fuzz: setup ## Fuzz the recipe grammar and each decoder for TIME=60 seconds (wan
 
 install: setup ## Install the program into ~/.cargo/bin.
 	cargo install --locked --path crates/cli
+
+setup-dev: setup ## The same, and what tests and benches of the queue worker stand on.
+	scripts/test-aws.sh --install-only
+
+# image-service's recipes, with its names. What they start keeps the environment that make was called with.
+PM2 := scripts/pm2.sh
+IMGMILL := $(abspath $(TARGET))/release/imgmill
+
+.PHONY: setup-dev pm2-image-consumer pm2-restart-image-consumer pm2-delete-image-consumer \
+	pm2-script-resize-images-from-channel pm2-script-resize-images-from-episodes \
+	pm2-delete-script-resize-images-from-channel pm2-delete-script-resize-images-from-episodes
+
+pm2-image-consumer: build ## Start the queue worker under pm2 (installed where missing); QUEUE_URL names the queue.
+	$(PM2) start $(IMGMILL) --name image-consumer --interpreter none --kill-timeout 30000 -- worker $(WORKER_FLAGS)
+
+pm2-restart-image-consumer: build ## Restart it, with the environment of now.
+	$(PM2) restart image-consumer --update-env
+
+pm2-delete-image-consumer: ## Stop it and forget it.
+	$(PM2) delete image-consumer
+
+pm2-script-resize-images-from-channel: ## Send messages about new channel images daily at 1:00 (builds with MongoDB).
+	$(MAKE) build FEATURES=mongodb
+	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(IMGMILL) --name resize-image-from-channel --interpreter none \
+		--no-autorestart --cron '0 1 * * *' -- collect channels $(COLLECT_FLAGS)
+
+pm2-delete-script-resize-images-from-channel: ## No more of that.
+	$(PM2) delete resize-image-from-channel
+
+pm2-script-resize-images-from-episodes: ## The same for episodes.
+	$(MAKE) build FEATURES=mongodb
+	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(IMGMILL) --name resize-image-from-episodes --interpreter none \
+		--no-autorestart --cron '0 1 * * *' -- collect episodes $(COLLECT_FLAGS)
+
+pm2-delete-script-resize-images-from-episodes: ## No more of that.
+	$(PM2) delete resize-image-from-episodes
 
 setup: ## Install Rust, a C compiler and nasm where they are missing.
 	@scripts/setup.sh

@@ -13,7 +13,7 @@ use crate::args::{LogArguments, LogFormat, LogLevel};
 
 /// Sets up logging for the rest of the process.
 pub fn start(arguments: &LogArguments, bar: &ProgressBar) {
-    let level = match arguments.log_level {
+    let level = match arguments.log_level.unwrap_or(LogLevel::Info) {
         _ if arguments.quiet => LevelFilter::ERROR,
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

@@ -43,6 +43,10 @@ fn main() -> ExitCode {
     let code = match arguments.command {
         Command::Run(run) => commands::run::run(*run),
         Command::Tile(tile) => commands::tile::run(&tile),
+        Command::Worker(worker) => commands::worker::run(*worker),
+        Command::Send(send) => commands::send::run(&send),
+        #[cfg(feature = "mongodb")]
+        Command::Collect(collect) => commands::collect::run(&collect),
         Command::Iiif { tool, words } => commands::iiif::run(&tool, words),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man => commands::documents::man(),

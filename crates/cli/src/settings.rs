@@ -2,6 +2,10 @@
 //!
 //! A flag wins over the environment, the environment over the default. An empty variable counts as absent.
 
+#[cfg(feature = "mongodb")]
+mod collect;
+mod worker;
+
 use std::path::Path;
 
 use imgmill_image::{Derivative, GrayMethod, Recipe};
@@ -9,11 +13,15 @@ use imgmill_pipeline::Limits;
 use imgmill_pipeline::derive::Isolation;
 use imgmill_pipeline::derive::isolated::Program;
 use imgmill_pipeline::naming::KeyTemplate;
-use imgmill_pipeline::objects::ObjectOptions;
+use imgmill_pipeline::objects::{ObjectOptions, UrlStyle};
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::source::list::ListInput;
 use imgmill_pipeline::store::PutSettings;
 use imgmill_systems::{Sources, batch};
+
+#[cfg(feature = "mongodb")]
+pub use collect::collect;
+pub use worker::{log_level, queue, worker};
 
 use crate::args::{
     AgainArguments, Gray, Isolate, LimitArguments, OnTruncated, RecipeArguments, Revalidate, RunArguments,
@@ -177,6 +185,8 @@ pub fn read_objects(limits: &Limits, environment: &Environment) -> ObjectOptions
     ObjectOptions {
         region: environment.get("AWS_REGION").or_else(|| environment.get("AWS_DEFAULT_REGION")),
         endpoint: environment.get("AWS_ENDPOINT_URL_S3").or_else(|| environment.get("AWS_ENDPOINT_URL")),
+        keys: None,
+        urls: UrlStyle::default(),
         role_arn: role,
         encryption: None,
         retries: limits.retries,

@@ -2,7 +2,10 @@
 //! pipeline's, the same for all. Commands and Lambda handlers both call these.
 
 pub mod batch;
+#[cfg(feature = "mongodb")]
+pub mod collect;
 pub mod tiles;
+pub mod worker;
 
 mod sources;
 

@@ -1,19 +1,28 @@
 //! What was typed, as clap read it. What it means is in `settings`. One file a command, and one for what several share.
 
+#[cfg(feature = "mongodb")]
+mod collect;
 mod quantity;
 mod run;
 mod shared;
 mod tile;
+mod worker;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "mongodb")]
+pub use collect::{CollectArguments, CollectOptions, Collection};
 pub use run::RunArguments;
 pub use shared::{
     AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, OnTruncated,
     RecipeArguments, Revalidate, StoreArguments,
 };
 pub use tile::{TileArguments, TileFormat, TileLayout};
+pub use worker::{
+    NetworkArguments, QueueArguments, RedriveAction, RedriveArguments, SendArguments, WorkerArguments,
+    WorkerCommand, WorkerMakingArguments,
+};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
@@ -37,6 +46,16 @@ pub enum Command {
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),
+    /// Resize the images that messages of a queue name, and tell those that the messages name.
+    #[command(before_help = worker::EXAMPLES, after_help = worker::END, help_template = TEMPLATE, args_override_self = true)]
+    Worker(Box<WorkerArguments>),
+    /// Send messages to a worker's queue.
+    #[command(before_help = worker::SEND_EXAMPLES, help_template = TEMPLATE)]
+    Send(Box<SendArguments>),
+    /// Send messages about documents of MongoDB whose images were never resized.
+    #[cfg(feature = "mongodb")]
+    #[command(before_help = collect::EXAMPLES, after_help = collect::END, help_template = TEMPLATE)]
+    Collect(Box<CollectArguments>),
     /// go-iiif's tools, with their own flags: `imgmill iiif tile-seed -help`.
     #[command(disable_help_flag = true)]
     Iiif {

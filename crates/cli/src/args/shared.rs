@@ -157,9 +157,9 @@ pub enum OnTruncated {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct LogArguments {
-    /// How much is told on standard error.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
-    pub log_level: LogLevel,
+    /// How much is told on standard error. Default: info.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
     /// How it is told.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

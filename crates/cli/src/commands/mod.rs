@@ -1,6 +1,10 @@
 //! One file a command: settings in, exit code out.
 
+#[cfg(feature = "mongodb")]
+pub mod collect;
 pub mod documents;
 pub mod iiif;
 pub mod run;
+pub mod send;
 pub mod tile;
+pub mod worker;

@@ -19,6 +19,11 @@ pub fn run(arguments: RunArguments) -> Exit {
         Ok(settings) => settings,
         Err(message) => return complain(&message, Exit::Usage),
     };
+    on_runtime(batch(&arguments, settings))
+}
+
+/// Runs `work` to its end, and with it the program: whatever else is still going on is left.
+pub(super) fn on_runtime(work: impl Future<Output = Exit>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Files are read and written by these; each that ever held a body keeps some memory.
@@ -28,7 +33,7 @@ pub fn run(arguments: RunArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("the runtime could not start: {error}"), Exit::Fatal),
     };
-    let exit = runtime.block_on(batch(&arguments, settings));
+    let exit = runtime.block_on(work);
     // Not waiting for threads that read standard input or compute what nobody wants any more.
     runtime.shutdown_background();
     process::exit(exit.code().into())
@@ -78,17 +83,17 @@ async fn batch(arguments: &RunArguments, settings: imgmill_systems::batch::Setti
     }
 }
 
-fn fatal(error: &Error) -> Exit {
+pub(super) fn fatal(error: &Error) -> Exit {
     let exit = if error.stage() == Stage::Source { Exit::Usage } else { Exit::Fatal };
     complain(&error.chain(), exit)
 }
 
-fn complain(message: &str, exit: Exit) -> Exit {
+pub(super) fn complain(message: &str, exit: Exit) -> Exit {
     say(&format!("imgmill: {message}"));
     exit
 }
 
 /// Nobody may be listening any more; that is no reason to end otherwise.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

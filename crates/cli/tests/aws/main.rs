@@ -11,6 +11,10 @@
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 mod harness;
 
+mod mongodb;
+mod sqs;
+mod worker;
+
 use std::process::Command;
 
 use imgmill_testing::http::{Answer, TestServer};

@@ -18,3 +18,4 @@ mod pyramids;
 mod s3;
 mod signals;
 mod terminal;
+mod worker;

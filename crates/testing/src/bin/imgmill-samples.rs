@@ -1,5 +1,5 @@
 //! The sample images as a program: `serve` puts the named set on a loopback web server and writes a list
-//! of its URLs (what `make run` works through), `write` fills a directory with JPEGs (what `make bench`
+//! of its URLs (what `make run` works through) and prints what is posted to it, `write` fills a directory with JPEGs (what `make bench`
 //! measures on), `kinds` writes one picture in every way (what `make conformance` compares and `make fuzz`
 //! begins with), `wall` writes one JPEG of any size without holding it in memory (what `make test-large` is about).
 
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 
-use imgmill_testing::http::{Answer, TestServer};
+use imgmill_testing::http::{Answer, Behaviour, Request, TestServer};
 use imgmill_testing::samples::{self, JpegOptions, encode};
 
 const USAGE: &str = "\
@@ -114,12 +114,24 @@ fn serve(list: &Path, port: u16) -> Result<(), Box<dyn Error>> {
         }
         add_row(sample.name);
     }
+    server.fallback(|request| (request.method == "POST").then(|| heard(request)));
     fs::write(list, &rows).map_err(|error| format!("{}: {error}", list.display()))?;
     let count = rows.lines().count() - 1;
     writeln!(io::stdout(), "serving {count} samples at {}, listed in {}", server.url("/"), list.display())?;
     io::stdout().flush()?;
     wait_for_the_end();
     Ok(())
+}
+
+/// Prints what was posted, and thanks for it.
+fn heard(request: &Request) -> Behaviour {
+    let signature = request.header("x-imgmill-signature").unwrap_or("none");
+    let body = String::from_utf8_lossy(&request.body);
+    let mut out = io::stdout().lock();
+    // Nobody may be reading; the sender is thanked all the same.
+    let _ =
+        writeln!(out, "heard at {}, signature {signature}\n{body}", request.path).and_then(|()| out.flush());
+    Answer::ok("thanks").into()
 }
 
 /// Returns when the pipe on standard input closes. On anything but a pipe (a terminal, or the /dev/null

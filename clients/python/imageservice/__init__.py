@@ -1,0 +1,1 @@
+"""Producers' side of the image queue."""

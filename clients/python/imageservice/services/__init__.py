@@ -1,0 +1,1 @@
+"""Services that producers talk to."""
