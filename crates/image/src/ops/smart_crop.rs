@@ -13,7 +13,7 @@
 //! a near tie may fall the other way.
 
 use super::flatten::flatten;
-use super::resize::{Area, resize};
+use super::resize::{resize, whole};
 use super::turn::turn;
 use crate::error::Error;
 use crate::exif::Turn;
@@ -93,7 +93,7 @@ fn small(pixels: &Pixels, upright: Turn) -> Result<Pixels, Error> {
         let scaled = u64::from(side) * u64::from(LONGEST) / u64::from(longest);
         if longest <= LONGEST { side } else { (scaled as u32).max(1) }
     };
-    let small = resize(pixels, Area::whole(pixels), side(pixels.width), side(pixels.height))?;
+    let small = resize(pixels, whole(pixels), side(pixels.width), side(pixels.height))?;
     Ok(turn(flatten(small, Background::WHITE), upright))
 }
 
