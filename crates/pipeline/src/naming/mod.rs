@@ -12,7 +12,8 @@ use imgmill_image::Derivative;
 pub use template::KeyTemplate;
 
 use crate::error::{Error, Kind, Stage};
-use crate::identity::{RESERVED, SourceHash};
+use crate::identity::{self, RESERVED, SourceHash};
+use crate::objects::Expected;
 
 /// A rendition that wants a name.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,18 @@ pub trait Naming: fmt::Debug + Send + Sync {
 
     /// What tells this naming from others: two with one identity name everything alike.
     fn identity(&self) -> String;
+
+    /// Of a claimed name: what was there when the work began. The rendition is put if that is still so, and else the
+    /// job fails: work that took too long never replaces newer work. Without it the owner replaces whatever it put
+    /// there before, and nothing else.
+    fn over(&self) -> Option<&Expected> {
+        None
+    }
+
+    /// Of a claimed name: what its owner is known by, if not by the URL.
+    fn owner(&self, url: &str) -> String {
+        identity::source_name(url).into_owned()
+    }
 }
 
 /// A key as it may go to a store.

@@ -3,6 +3,7 @@
 //! Both sides of the flow stand on it: fetch reads `s3://…` sources, store writes renditions. Nothing here
 //! knows what the objects are.
 
+mod conditional;
 mod credentials;
 mod failure;
 mod upload;
@@ -19,6 +20,7 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
+pub use conditional::Expected;
 pub use failure::failure;
 pub use upload::{Onto, Upload};
 

@@ -12,12 +12,12 @@ use crate::body::Body;
 use crate::delegate::{self, Coder, Delegates};
 use crate::derive::{Begun, Content, Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
-use crate::identity::{source_name, text_hash};
+use crate::identity::text_hash;
 use crate::job::Job;
 use crate::naming::Placement;
 use crate::objects::{Onto, Upload};
 use crate::outcome::StoredRendition;
-use crate::store::{Description, KnownRendition, Owner, Put};
+use crate::store::{Claim, Description, KnownRendition, Owner, Put};
 
 /// How much of an image is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Rows {
         }
         let (readable, begun) = Box::pin(self.readable(job, &body, Extent::Renditions, spent)).await?;
         let Inspected { width, height, format, .. } = begun.header.clone();
-        let outlet = self.outlet(wanted);
+        let outlet = self.outlet(job, wanted);
         let made = self.stages.deriver.derive(readable, begun, Some(outlet)).await?;
         spent.timings.derive += made.elapsed;
         tracing::info!(format, width, height, ms = ms(made.elapsed), "derived");
@@ -176,8 +176,9 @@ impl Rows {
     }
 
     /// Where large renditions go while they are made: to their keys. What accepts sources that break off learns only by
-    /// making them what their renditions are called; those lie in a file until then.
-    fn outlet(&self, wanted: &[Wanted<'_>]) -> Outlet {
+    /// making them what their renditions are called; those lie in a file until then, and so do those that may only be
+    /// put over a certain object, since stores take no parts on a condition.
+    fn outlet(&self, job: &Job, wanted: &[Wanted<'_>]) -> Outlet {
         let keys: HashMap<String, (String, Derivative)> = wanted
             .iter()
             .map(|wanted| {
@@ -187,7 +188,8 @@ impl Rows {
             .collect();
         let Stages { store, keeper, spool_dir, deriver, .. } = &self.stages;
         let (store, spool_dir, is_kept) = (store.clone(), spool_dir.clone(), keeper.is_some());
-        let (is_open, runtime) = (deriver.accepts_truncated(), tokio::runtime::Handle::current());
+        let is_open = deriver.accepts_truncated() || job.instructions.naming.over().is_some();
+        let runtime = tokio::runtime::Handle::current();
         let scratch = spool_dir.clone();
         let open = move |coming: &Coming| {
             if is_open {
@@ -242,7 +244,12 @@ impl Rows {
             (Placement::Claimed, _) => {
                 let owner = owner(job, wanted);
                 let claim = store.claim(&wanted.key, &owner).await?;
-                store.put_claimed(&wanted.key, &owner, claim, bytes, as_what).await?;
+                match job.instructions.naming.over() {
+                    Some(over) if claim != Claim::Shared => {
+                        store.put_over(&wanted.key, &owner, over, bytes, as_what).await?;
+                    }
+                    _ => drop(store.put_claimed(&wanted.key, &owner, claim, bytes, as_what).await?),
+                }
                 return Ok(length);
             }
             (Placement::Replaced, _) | (_, Freshness::Refresh) => {
@@ -268,7 +275,7 @@ impl Rows {
 
 /// Whose a key is to be that was claimed for this rendition.
 fn owner(job: &Job, wanted: &Wanted<'_>) -> Owner {
-    Owner { url_hash: text_hash(&source_name(&job.url)), hash: wanted.hash.clone() }
+    Owner { url_hash: text_hash(&job.instructions.naming.owner(&job.url)), hash: wanted.hash.clone() }
 }
 
 /// What is said of a rendition of this size: its type; of a pyramid also what an image server would else have to open it

@@ -258,6 +258,7 @@ impl Rows {
         let hash = body.sha256();
         let wanted = self.wanted(job, hash, false)?;
         let mut same = Sha256::new();
+        same.update(job.instructions.identity());
         wanted.iter().for_each(|wanted| same.update(format!("{}\0{}\0", wanted.hash, wanted.key)));
         let bytes = body.len() as u64;
         let made =

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Description, Put, Store};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::text_hash;
-use crate::objects::{Onto, Upload, failure};
+use crate::objects::{Expected, Onto, Upload, failure};
 
 /// A claim whose object never came is given up after this: its run was killed in between.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
@@ -142,6 +142,41 @@ impl Store {
         Ok(put)
     }
 
+    /// Puts a rendition at a key that was claimed for it, over what was there when the work on it began, and over
+    /// nothing newer.
+    ///
+    /// # Errors
+    /// [`Kind::KeyConflict`], as one that may pass, when something else is there by now.
+    pub async fn put_over(
+        &self,
+        key: &str,
+        owner: &Owner,
+        over: &Expected,
+        bytes: Bytes,
+        as_what: &Description,
+    ) -> Result<(), Error> {
+        let put = async || {
+            let options = self.options(PutMode::Overwrite, as_what);
+            self.bucket.put_if(&self.path(key), bytes.clone().into(), options, over).await
+        };
+        let doing = format!("storing {key}");
+        let mut put_once = put().await.map_err(|error| failure(Stage::Store, &doing, error));
+        // A put without an answer may have arrived, and is not repeated by the client.
+        if put_once.as_ref().is_err_and(Error::is_transient) && self.seen(key).await?.same_as(over) {
+            put_once = put().await.map_err(|error| failure(Stage::Store, &doing, error));
+        }
+        if put_once.as_ref().map_or_else(Error::is_transient, Option::is_none) {
+            let arrived = self.find(key).await?.is_some_and(|found| found.length == bytes.len() as u64);
+            if !arrived {
+                put_once?;
+                return Err(conflict(key, "was replaced while this was made").transient(true));
+            }
+        } else {
+            put_once?;
+        }
+        self.write_claim(key, &Record::new(owner, true), PutMode::Overwrite).await.map(|_| ())
+    }
+
     /// Writes a claim; `false` when it was to be created and one is there.
     async fn write_claim(&self, key: &str, record: &Record, mode: PutMode) -> Result<bool, Error> {
         let text = serde_json::to_vec(record).unwrap_or_default();
@@ -218,6 +253,28 @@ mod tests {
         assert_eq!(put(Claim::Shared, b"not mine").await.unwrap(), Put::Different { length: 3 });
         assert_eq!(put(Claim::Own, b"two").await.unwrap(), Put::Created);
         assert_eq!(store.read("k").await.unwrap(), &b"two"[..]);
+    }
+
+    #[tokio::test]
+    async fn late_work_never_replaces_newer_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url::Url::from_file_path(folder.path()).unwrap();
+        let store =
+            Store::open(url.as_str(), &ObjectOptions::default(), PutSettings::default()).await.unwrap();
+        let a = owner("http://a", "1");
+        let put = async |over: &Expected, text: &'static str| {
+            store.put_over("k", &a, over, text.into(), &"image/tiff".into()).await
+        };
+        let nothing = store.seen("k").await.unwrap();
+        put(&nothing, "newer").await.unwrap();
+        let error = put(&nothing, "late").await.unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (Kind::KeyConflict, true));
+        put(&nothing, "agree").await.expect("the same once more is no conflict");
+        let newer = store.seen("k").await.unwrap();
+        put(&newer, "newest").await.unwrap();
+        assert!(put(&newer, "late").await.is_err());
+        assert_eq!(store.read("k").await.unwrap(), &b"newest"[..]);
+        assert_eq!(store.claim("k", &a).await.unwrap(), Claim::Own);
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub use pointers::{KnownRendition, Pointer};
 
 use crate::error::{Error, Kind, Stage};
 use crate::identity::RESERVED;
-use crate::objects::{Address, Bucket, ObjectOptions, Upload, failure};
+use crate::objects::{Address, Bucket, Expected, ObjectOptions, Upload, failure};
 
 /// What is said of every rendition that is put.
 #[derive(Debug, Clone, Default)]
@@ -218,6 +218,14 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failure(Stage::Store, &format!("looking for {key}"), error)),
         }
+    }
+
+    /// What is at `key` now, to put something over that and over nothing else: see [`put_over`](Self::put_over).
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn seen(&self, key: &str) -> Result<Expected, Error> {
+        Ok(self.find(key).await?.map_or(Expected::Nothing, |found| Expected::This(found.version)))
     }
 
     /// The object at `key`, whole.
