@@ -6,6 +6,7 @@
 //! classes and encryption as a stored fact (their request headers are in the record), and a key `a`
 //! beside a key `a/b` (objects are files in directories).
 
+mod listing;
 mod record;
 mod server;
 mod storage;

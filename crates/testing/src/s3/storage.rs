@@ -1,5 +1,5 @@
-//! What stands between the protocol and the files: who may do what, which faults strike, and two things
-//! that `s3s-fs` leaves open (a put into a missing bucket, and two conditional puts at once).
+//! What stands between the protocol and the files: who may do what, which faults strike, and three things
+//! that `s3s-fs` leaves open (a put into a missing bucket, two conditional puts at once, and long listings).
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use s3s_fs::FileSystem;
 use tokio::sync::Mutex;
 
 use super::Fault;
+use super::listing::Listings;
 use super::record::{Entry, Record};
 
 /// Consulted by `s3s` after it has checked the signature and found out the operation.
@@ -50,6 +51,7 @@ impl S3Access for Gate {
 pub(super) struct Storage {
     files: FileSystem,
     root: PathBuf,
+    listings: Listings,
     /// Held from the look to the write of a conditional put, which real S3 decides for one winner.
     one_conditional_put: Mutex<()>,
 }
@@ -57,7 +59,7 @@ pub(super) struct Storage {
 impl Storage {
     pub fn new(root: PathBuf) -> Self {
         let files = FileSystem::new(&root).expect("a directory for objects");
-        Self { files, root, one_conditional_put: Mutex::new(()) }
+        Self { files, root, listings: Listings::default(), one_conditional_put: Mutex::new(()) }
     }
 
     fn require_bucket(&self, bucket: &str) -> S3Result<()> {
@@ -86,6 +88,18 @@ macro_rules! pass_on {
                 self.files.put_object(request).await
             }
 
+            async fn list_objects_v2(
+                &self,
+                request: s3s::S3Request<dto::ListObjectsV2Input>,
+            ) -> S3Result<s3s::S3Response<dto::ListObjectsV2Output>> {
+                self.require_bucket(&request.input.bucket)?;
+                if request.input.delimiter.is_some() {
+                    return self.files.list_objects_v2(request).await;
+                }
+                let page = self.listings.page(&self.root, request.input);
+                page.map(s3s::S3Response::new).map_err(|error| s3_error!(error, InternalError))
+            }
+
             $(async fn $operation(
                 &self,
                 request: s3s::S3Request<dto::$input>,
@@ -106,7 +120,6 @@ pass_on! {
     delete_object(DeleteObjectInput) -> DeleteObjectOutput;
     delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
     list_objects(ListObjectsInput) -> ListObjectsOutput;
-    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
     create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
     upload_part(UploadPartInput) -> UploadPartOutput;
     list_parts(ListPartsInput) -> ListPartsOutput;
