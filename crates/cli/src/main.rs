@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     let code = match arguments.command {
         Command::Run(run) => commands::run::run(*run),
         Command::Tile(tile) => commands::tile::run(&tile),
+        Command::Bucket { command } => commands::bucket::run(command),
         Command::Worker(worker) => commands::worker::run(*worker),
         Command::Send(send) => commands::send::run(&send),
         #[cfg(feature = "mongodb")]

@@ -38,6 +38,14 @@ pub fn begin(bar: &ProgressBar, rows: Option<u64>) {
     bar.enable_steady_tick(Duration::from_millis(200));
 }
 
+/// Shows that objects are counted, of which nobody knows how many there are.
+pub fn begin_counting(bar: &ProgressBar) {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} objects counted") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+}
+
 /// Moves the bar.
 pub struct BarReporter {
     pub bar: ProgressBar,
@@ -107,7 +115,8 @@ pub fn log_closing(summary: &Summary, elapsed: Duration) {
     }
 }
 
-fn seconds(time: Duration) -> String {
+/// For people.
+pub fn seconds(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
     } else {
@@ -115,7 +124,8 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-fn mebibytes(bytes: u64) -> String {
+/// For people.
+pub fn mebibytes(bytes: u64) -> String {
     // Exact enough for people up to petabytes.
     #[allow(clippy::cast_precision_loss)]
     let mebibytes = bytes as f64 / f64::from(1 << 20);

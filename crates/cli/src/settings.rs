@@ -2,6 +2,7 @@
 //!
 //! A flag wins over the environment, the environment over the default. An empty variable counts as absent.
 
+pub mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
 mod worker;
@@ -52,7 +53,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         freshness: freshness(&arguments.again),
         work_dir,
         keep: !arguments.store.discard,
-        delegates: delegates(&arguments.recipe, environment)?,
+        delegates: delegates(arguments.recipe.delegates, environment)?,
         dry_run: arguments.dry_run,
         isolation: isolation(&arguments.limits, batch::SOURCES)?,
         limits,
@@ -233,11 +234,8 @@ fn isolated(everywhere: bool) -> Result<Isolation, String> {
     Ok(Isolation { everywhere, program: this_program(crate::DERIVE_PROCESS)? })
 }
 
-fn delegates(
-    arguments: &RecipeArguments,
-    environment: &Environment,
-) -> Result<Option<batch::DelegateSettings>, String> {
-    if !arguments.delegates {
+fn delegates(wanted: bool, environment: &Environment) -> Result<Option<batch::DelegateSettings>, String> {
+    if !wanted {
         return Ok(None);
     }
     let path = environment.get("PATH").unwrap_or_default().into();

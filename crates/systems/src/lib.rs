@@ -2,6 +2,7 @@
 //! pipeline's, the same for all. Commands and Lambda handlers both call these.
 
 pub mod batch;
+pub mod bucket;
 #[cfg(feature = "mongodb")]
 pub mod collect;
 pub mod tiles;

@@ -1,5 +1,6 @@
 //! What was typed, as clap read it. What it means is in `settings`. One file a command, and one for what several share.
 
+mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
 mod quantity;
@@ -11,6 +12,10 @@ mod worker;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+pub use bucket::{
+    BucketCommand, DrainArguments, ImagesPlace, RecordArguments, RecordsPlace, RerunArguments, SourcesPlace,
+    StatusArguments,
+};
 #[cfg(feature = "mongodb")]
 pub use collect::{CollectArguments, CollectOptions, Collection};
 pub use run::RunArguments;
@@ -46,6 +51,13 @@ pub enum Command {
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),
+    /// Make a pyramid TIFF of every image that is put into a bucket: record, drain, rerun, status.
+    #[command(before_help = bucket::EXAMPLES, help_template = TEMPLATE, subcommand_required = true)]
+    #[command(arg_required_else_help = true)]
+    Bucket {
+        #[command(subcommand)]
+        command: BucketCommand,
+    },
     /// Resize the images that messages of a queue name, and tell those that the messages name.
     #[command(before_help = worker::EXAMPLES, after_help = worker::END, help_template = TEMPLATE, args_override_self = true)]
     Worker(Box<WorkerArguments>),

@@ -1,5 +1,6 @@
 //! One file a command: settings in, exit code out.
 
+pub mod bucket;
 #[cfg(feature = "mongodb")]
 pub mod collect;
 pub mod documents;

@@ -1,4 +1,4 @@
-//! The program against moto's S3 and STS, whose conditional puts are atomic: `make test-aws` starts it
+//! The program against moto's S3, SQS and STS, whose conditional puts are atomic: `make test-aws` starts it
 //! and names it in `MOTO_ENDPOINT`.
 
 #![allow(
@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 mod harness;
 
+mod bucket;
 mod mongodb;
 mod sqs;
 mod worker;

@@ -141,7 +141,7 @@ fn a_drawing_that_kills_costs_only_its_own_tiles() {
 }
 
 /// A PDF of one page, 90 by 60 points; readers find its objects without a table of them.
-const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+pub const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
     2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
     3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 60]/Contents 4 0 R>>endobj\n\
     4 0 obj<</Length 22>>stream\n1 0 0 rg 9 9 30 30 re f\nendstream endobj\n\

@@ -8,6 +8,7 @@
 
 mod again;
 mod batch;
+mod bucket;
 mod delegates;
 mod fetch;
 mod harness;
