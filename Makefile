@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-worker build test test-aws test-large test-memory test-isolation lint bench bench-worker conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-large test-memory test-isolation lint bench bench-bucket bench-worker conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ run: build ## Build, serve the sample images on loopback, run the main job on th
 
 run-worker: build ## Send the samples to a worker on a folder, and print the postback that comes of each.
 	@scripts/run-worker.sh
+
+run-bucket: build ## Bucket to pyramids over folders, with sample images and no account: record, drain, look.
+	@scripts/run-bucket.sh
 
 build: setup ## Build the release program: target/release/imgmill.
 	cargo build --release --locked $(if $(FEATURES),--features $(FEATURES)) -p imgmill -p imgmill-testing
@@ -46,6 +49,10 @@ bench: build ## Measure stages, whole runs, the engine (on SOURCE=file.jpg), pyr
 
 bench-worker: build ## Measure the queue worker beside image-service's stack (Pillow), and its memory over 5,000 messages.
 	bench/worker.py --rounds $(ROUNDS)
+
+bench-bucket: build ## Measure pyramids from a bucket beside the design that imgmill replaces (pyvips, installed), and long lists.
+	cargo build --release --locked -p imgmill-testing --features s3
+	bench/bucket.py --rounds $(ROUNDS)
 
 conformance: setup ## Compare with libvips and ImageMagick (installs those) on every image of IMAGES=folder.
 	cargo build --release --locked -p imgmill-image --example derive
