@@ -5,7 +5,7 @@ mod notes;
 mod planar;
 mod rows;
 
-use crate::decode::{self, Decoded, Need, Scratch};
+use crate::decode::{self, Decoded, Need};
 use crate::encode::ptif;
 use crate::error::{Error, ErrorKind, shielded};
 use crate::finished::{Finished, InOrder, Target};
@@ -17,6 +17,7 @@ use crate::plan::{self, Lossless, Part, Plan};
 use crate::planes::{Chroma, Planes};
 use crate::probe::probe_page;
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
+use crate::scratch::Scratch;
 use crate::sink::{Rendition, Sink};
 use crate::{encode, exif, lossless, metadata};
 
@@ -70,7 +71,7 @@ pub fn derive(
             Some(lossless) => work.copy(source, &header, lossless, limits)?,
             None if work.streams(&header) => {
                 let target = finished.target(work.derivative, work.plan.output)?;
-                let scratch = &mut || finished.scratch();
+                let scratch = &mut |bytes| finished.scratch(bytes);
                 let notes = &mut notes;
                 shielded(ErrorKind::Corrupt, || work.stream(source, &header, scratch, limits, target, notes))
                     .map_err(|e| e.in_derivative(&work.derivative.label))?
@@ -181,7 +182,9 @@ impl Work<'_> {
     ) -> Result<Option<(Finished, bool)>, Error> {
         let Self { plan, derivative, .. } = self;
         let exif = metadata::block(source, header, derivative.options.metadata, exif::UPRIGHT)?;
-        if let Some(truncated) = planar::write(self, source, header, exif.as_deref(), limits, &mut target)? {
+        if let Some(truncated) =
+            planar::write(self, source, header, exif.as_deref(), scratch, limits, &mut target)?
+        {
             return Ok(Some((target.into_rendition(), truncated)));
         }
         let Some(mut rows) = Rows::in_order(self, source, header, scratch, limits)? else { return Ok(None) };
