@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use memmap2::{MmapMut, MmapOptions};
 
@@ -21,7 +22,7 @@ pub(crate) const SMALL: u64 = 32 << 20;
 #[derive(Debug)]
 pub struct ScratchFile {
     /// The file, open for reading and writing.
-    pub file: File,
+    pub file: Arc<File>,
     /// Where the part begins: at a page of memory, so at a multiple of 64 KiB. It may go beyond the file's end.
     pub start: u64,
 }
@@ -96,7 +97,7 @@ impl DerefMut for Buffer {
 fn map(place: &ScratchFile, length: usize) -> io::Result<MmapMut> {
     // SAFETY: the map is sound while nobody else changes or shortens this part of the file, which is what whoever gives
     // a `ScratchFile` promises; the room behind it was just taken. The map outlives the handle.
-    unsafe { MmapOptions::new().offset(place.start).len(length).map_mut(&place.file) }
+    unsafe { MmapOptions::new().offset(place.start).len(length).map_mut(&*place.file) }
 }
 
 /// Takes room in a file, of zeros.
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     fn from(start: u64) -> impl FnMut(u64) -> io::Result<Option<ScratchFile>> {
-        move |_| Ok(Some(ScratchFile { file: tempfile::tempfile()?, start }))
+        move |_| Ok(Some(ScratchFile { file: tempfile::tempfile()?.into(), start }))
     }
 
     #[test]
@@ -147,7 +148,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let kept = file.try_clone().unwrap();
         let mut file = Some(file);
-        let mut scratch = |_| Ok(file.take().map(|file| ScratchFile { file, start: 1 << 16 }));
+        let mut scratch = |_| Ok(file.take().map(|file| ScratchFile { file: file.into(), start: 1 << 16 }));
         let mut buffer = Buffer::blank(length, &mut scratch).unwrap();
         assert!(matches!(buffer, Buffer::Mapped { .. }) && buffer.len() == length);
         assert!(buffer.iter().all(|byte| *byte == 0));
@@ -170,7 +171,7 @@ mod tests {
         let full = |_| Err(io::ErrorKind::StorageFull.into());
         let error = Buffer::blank(SMALL as usize + 1, &mut { full }).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Sink);
-        let read_only = |_| Ok(Some(ScratchFile { file: File::open("/dev/null")?, start: 0 }));
+        let read_only = |_| Ok(Some(ScratchFile { file: File::open("/dev/null")?.into(), start: 0 }));
         let error = Buffer::blank(SMALL as usize + 1, &mut { read_only }).err().unwrap();
         assert!(error.to_string().contains("scratch file"), "{error}");
     }

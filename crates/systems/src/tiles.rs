@@ -191,7 +191,7 @@ impl TileSink for Folder {
     }
 
     fn scratch(&self, _bytes: u64) -> io::Result<Option<ScratchFile>> {
-        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&self.0)?, start: 0 }))
+        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&self.0)?.into(), start: 0 }))
     }
 }
 

@@ -134,7 +134,7 @@ mod tests {
             let data: Vec<u8> = (0..width * height * 3).map(|n| (n % 251) as u8).collect();
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(&data, 1 << 16).unwrap();
-            let file = ScratchFile { file, start: 1 << 16 };
+            let file = ScratchFile { file: file.into(), start: 1 << 16 };
             let (w, h) = (width as usize, height as usize);
             for place in [Place::Memory(data.clone()), Place::File(file)] {
                 let sheet = Sheet { place, width: w, height: h, pixel: 3 };

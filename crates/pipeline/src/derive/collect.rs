@@ -85,7 +85,7 @@ impl Sink for Collected {
 
     fn scratch(&mut self, _bytes: u64) -> io::Result<Option<ScratchFile>> {
         let Some(outlet) = &self.outlet else { return Ok(None) };
-        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&outlet.scratch)?, start: 0 }))
+        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&outlet.scratch)?.into(), start: 0 }))
     }
 
     fn put_written(&mut self, written: Written) -> io::Result<()> {

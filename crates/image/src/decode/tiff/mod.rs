@@ -16,7 +16,7 @@ mod unpack;
 
 use crate::color;
 use crate::error::Error;
-use crate::header::{Header, RowOrder};
+use crate::header::Header;
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
@@ -34,7 +34,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         orientation: layout.orientation,
         channels: u8::try_from(channels).unwrap_or(u8::MAX),
         bits: layout.bits,
-        rows: if layout.comes_in_order() { RowOrder::TopDown } else { RowOrder::AtOnce },
+        rows: layout.order(),
         jpeg: None,
         vector: None,
     })
