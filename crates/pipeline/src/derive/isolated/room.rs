@@ -74,7 +74,7 @@ impl House {
 
     fn room(&self, need: u64, scratch: u64, written: u64, length: u64) -> Room {
         let on_disk = scratch > 0 || written.max(length) > ON_DISK;
-        let others = if written > 0 { self.threads.saturating_sub(1) } else { 0 };
+        let others = if on_disk { self.threads.saturating_sub(1) } else { 0 };
         let need = need.saturating_add(others * THREAD);
         // An estimate may be wrong by a little. Renditions are far smaller than what was decoded for them, except
         // where they are copied, and then they are no larger than their source; and those that are written while they
@@ -145,7 +145,13 @@ mod tests {
         let (header, second) = house.header_rooms(MIB);
         assert_eq!((header.memory, header.admitted, second.unwrap().memory), (0, MIB, 192 * MIB));
         assert_eq!((house.guess(1).memory, house.guess(MIB).memory), (18 * MIB, 27 * MIB));
-        assert_eq!(house.guess(100 * MIB).memory, 288 * MIB, "a quarter of the budget and its reserve");
+        let room = house.guess(100 * MIB);
+        assert_eq!(
+            room.memory,
+            (256 + 3) * MIB * 9 / 8,
+            "a quarter of the budget, another thread, its reserve"
+        );
+        assert!(room.on_disk, "so large a source is not shared in memory");
     }
 
     #[test]
