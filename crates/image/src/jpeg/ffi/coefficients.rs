@@ -42,14 +42,17 @@ struct Laid {
     /// Blocks in all, and how many of them were given.
     count: usize,
     given: usize,
-    /// Each boxed: its address is what libjpeg knows it by.
-    arrays: Vec<Box<Array>>,
+    arrays: Vec<Array>,
     request: Request,
     access: Access,
 }
 
-/// The start of each row of blocks.
-struct Array(Vec<*mut sys::JBLOCK>);
+struct Array {
+    /// The start of each row of blocks. libjpeg is shown parts of this; it is never changed.
+    rows: Vec<*mut sys::JBLOCK>,
+    /// What libjpeg knows it by and never looks into: where its first block is, which no other array has.
+    known_by: *mut sys::jvirt_barray_control,
+}
 
 impl Coefficients {
     /// Lays the coefficients of an object that has read its header, and not started to decompress, in a scratch file;
@@ -120,16 +123,16 @@ impl Laid {
             return None;
         }
         self.given = end;
-        // Within the buffer: `row` blocks of it are before each row's start, at most as many as there are.
-        let rows = (0..rows).map(|row| self.blocks.wrapping_add(first + row * width)).collect();
-        let mut array = Box::new(Array(rows));
-        let known_by: *mut Array = &raw mut *array;
-        self.arrays.push(array);
-        Some(known_by.cast())
+        // Within the buffer, by the check above.
+        let start = |row| self.blocks.wrapping_add(first + row * width);
+        let known_by = start(0).cast();
+        let rows = (0..rows).map(start).collect();
+        self.arrays.push(Array { rows, known_by });
+        Some(known_by)
     }
 
     fn find(&mut self, known_by: *mut sys::jvirt_barray_control) -> Option<&mut Array> {
-        self.arrays.iter_mut().map(|array| &mut **array).find(|array| std::ptr::addr_eq(*array, known_by))
+        self.arrays.iter_mut().find(|array| array.known_by == known_by)
     }
 }
 
@@ -162,7 +165,7 @@ unsafe extern "C-unwind" fn show(
 ) -> sys::JBLOCKARRAY {
     // SAFETY: as in `give`.
     let laid = unsafe { &mut *cinfo.client_data.cast::<Laid>() };
-    let Some(Array(rows)) = laid.find(known_by) else {
+    let Some(Array { rows, .. }) = laid.find(known_by) else {
         // SAFETY: called as libjpeg called this, for an array that the manager gave.
         return unsafe { (laid.access)(cinfo, known_by, first, count, writable) };
     };
