@@ -72,16 +72,16 @@ fn lies_aside(source: &[u8], options: &str, limits: &Limits) -> u64 {
 
 #[test]
 fn a_progressive_jpegs_coefficients_lie_aside() {
-    // Half as much again in colour at half the resolution, which is few enough for memory.
-    let image = large((2400, 2300));
+    let image = large((2600, 2200));
     let full = jpeg(&image, r#""progressive": true, "q": 95"#);
     // As RGB, and as the planes that they are.
     for options in [PLAIN, r#", "compression": "jpeg""#] {
-        let blocks = u64::from(2400u32.div_ceil(8) * 2300u32.div_ceil(8));
+        let blocks = u64::from(2600u32.div_ceil(8) * 2200u32.div_ceil(8));
         assert_eq!(lies_aside(&full, options, &Limits::default()), blocks * 64 * 6);
     }
     let turned = with_segment(&full, 0xE1, &exif(6));
     lies_aside(&turned, PLAIN, &Limits::default());
+    // With colour at half the resolution there are few enough for memory.
     let mut desk = Desk::new(file);
     let few = jpeg(&image, r#""progressive": true, "q": 85"#);
     derive(&few, &pyramid(PLAIN), &mut desk, &Limits::default()).unwrap();
