@@ -48,6 +48,11 @@ fn main() -> ExitCode {
         Command::Send(send) => commands::send::run(&send),
         #[cfg(feature = "mongodb")]
         Command::Collect(collect) => commands::collect::run(&collect),
+        #[cfg(not(feature = "mongodb"))]
+        Command::Collect { .. } => {
+            let message = "collect reads MongoDB, which this build leaves out; build it with: make build FEATURES=mongodb";
+            commands::run::complain(message, exit::Exit::Usage)
+        }
         Command::Iiif { tool, words } => commands::iiif::run(&tool, words),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man => commands::documents::man(),

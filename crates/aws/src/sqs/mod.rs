@@ -102,7 +102,8 @@ impl SqsQueue {
                     self.short_name()
                 );
                 let lasting = failed.iter().all(|entry| entry.sender_fault());
-                Err(Error::new(Stage::Report, Kind::Io, message).transient(!lasting))
+                let kind = if lasting { Kind::BadRequest } else { Kind::Io };
+                Err(Error::new(Stage::Source, kind, message).transient(!lasting))
             }
         }
     }

@@ -68,6 +68,14 @@ pub enum Command {
     #[cfg(feature = "mongodb")]
     #[command(before_help = collect::EXAMPLES, after_help = collect::END, help_template = TEMPLATE)]
     Collect(Box<CollectArguments>),
+    /// Send messages about documents of MongoDB, in builds that have it: `make build FEATURES=mongodb`.
+    #[cfg(not(feature = "mongodb"))]
+    #[command(disable_help_flag = true)]
+    Collect {
+        /// What would be collected.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
     /// go-iiif's tools, with their own flags: `imgmill iiif tile-seed -help`.
     #[command(disable_help_flag = true)]
     Iiif {

@@ -88,7 +88,7 @@ pub(super) fn fatal(error: &Error) -> Exit {
     complain(&error.chain(), exit)
 }
 
-pub(super) fn complain(message: &str, exit: Exit) -> Exit {
+pub fn complain(message: &str, exit: Exit) -> Exit {
     say(&format!("imgmill: {message}"));
     exit
 }

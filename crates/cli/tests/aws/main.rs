@@ -12,6 +12,7 @@
 mod harness;
 
 mod bucket;
+#[cfg(feature = "mongodb")]
 mod mongodb;
 mod sqs;
 mod worker;

@@ -107,7 +107,10 @@ fn a_message_goes_to_queue_and_caller() {
     let url = info["url"].as_str().unwrap();
     assert!(url.starts_with(&format!("{}/whole/images-resized/TEST/", endpoint())), "{url}");
     assert!(url.ends_with("_250X250.jpeg"), "{url}");
-    let fetched = Command::new("curl").args(["-sf", url]).output().unwrap();
+    let fetched = Command::new("curl")
+        .args(["-sf", "--aws-sigv4", "aws:amz:eu-west-1:s3", "--user", "testing:testing", url])
+        .output()
+        .unwrap();
     assert!(image::load_from_memory(&fetched.stdout).is_ok(), "it is there, as its URL says");
 }
 

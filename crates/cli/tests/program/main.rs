@@ -7,7 +7,6 @@
 )]
 
 mod again;
-mod aside;
 mod batch;
 mod bucket;
 mod delegates;

@@ -5,12 +5,10 @@ use std::io::Cursor;
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
-use super::whole::Whole;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
-use crate::header::{Header, RowOrder};
-use crate::pixels::Channels;
-use crate::scratch::{Buffer, Scratch};
+use crate::header::Header;
+use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
 
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
@@ -23,13 +21,13 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: decoder.color_type().channel_count(),
         bits: 8,
-        rows: RowOrder::aside(width, height, decoder.color_type().channel_count().into(), 0),
+        in_order: false,
         jpeg: None,
         vector: None,
     })
 }
 
-pub(super) fn whole(source: &[u8], header: &Header, scratch: Scratch<'_>) -> Result<Whole, Error> {
+pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
     let decoder = open(source)?;
     let channels = match decoder.color_type() {
         ColorType::L8 => Channels::Gray,
@@ -37,10 +35,9 @@ pub(super) fn whole(source: &[u8], header: &Header, scratch: Scratch<'_>) -> Res
         ColorType::Rgba8 => Channels::Rgba,
         _ => return Err(Error::unsupported("this kind of BMP is not supported")),
     };
-    let samples = header.width as usize * header.height as usize * channels.count();
-    let mut data = Buffer::blank(samples, scratch)?;
+    let mut data = vec![0; header.width as usize * header.height as usize * channels.count()];
     decoder.read_image(&mut data).map_err(error)?;
-    Ok(Whole { data, channels, space: None, truncated: false })
+    Pixels::new(header.width, header.height, channels, data)
 }
 
 fn open(source: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, Error> {

@@ -33,7 +33,7 @@ pub(super) struct Desk {
     /// A message was settled: there is room, or the next of its group may begin.
     pub freed: Notify,
     /// When the queue last answered.
-    pub last_heard: Mutex<Option<Instant>>,
+    pub last_heard: Mutex<Instant>,
     pub closing: AtomicBool,
     opened: Opened,
     postback: Postback,
@@ -67,7 +67,8 @@ impl Desk {
             queue: Arc::clone(&opened.queue),
             metrics: Metrics::default(),
             freed: Notify::new(),
-            last_heard: Mutex::default(),
+            // It was asked how full it is a moment ago.
+            last_heard: Mutex::new(Instant::now()),
             closing: AtomicBool::new(false),
             opened,
             postback,
@@ -137,7 +138,7 @@ impl Desk {
             }
             None => {
                 tracing::error!(message = id, "the message is {why}; it is left for the dead letters");
-                self.queue.hide(&received.handle, Duration::ZERO).await
+                self.queue.hide(&received.handle, delay(self.retry_delay, received.receives)).await
             }
         };
         if let Err(error) = done {
@@ -152,7 +153,7 @@ impl Desk {
         let is_last = self.give_up_after.is_some_and(|most| held.received.receives >= most);
         let after =
             delay(self.retry_delay, held.received.receives).max(error.wait_asked().unwrap_or_default());
-        (error.is_transient() && !is_last).then_some(Settlement::Retry { after })
+        (may_pass(error) && !is_last).then_some(Settlement::Retry { after })
     }
 
     /// Sends a finished message to those that it names, and says what that means for it.
@@ -290,7 +291,7 @@ impl Desk {
 
     pub fn heard(&self) {
         self.metrics.received();
-        *lock(&self.last_heard) = Some(Instant::now());
+        *lock(&self.last_heard) = Instant::now();
     }
 
     pub fn is_closing(&self) -> bool {
@@ -306,6 +307,17 @@ pub(super) fn problem(field: &'static str, error: &Error) -> Problem {
         kind: error.kind().as_str(),
         message: error.message().to_owned(),
         attempts: error.attempts(),
+    }
+}
+
+/// Whether another try at a message may end better. What our own store, disk or queues refuse is not its fault: it comes again
+/// when that is mended, or lies with the dead letters until then.
+fn may_pass(error: &Error) -> bool {
+    let is_the_messages = matches!(error.kind(), Kind::InvalidUrl | Kind::KeyConflict | Kind::BadRequest);
+    match error.stage() {
+        _ if error.is_transient() || error.kind() == Kind::DiskFull => true,
+        Stage::Source | Stage::Store => !is_the_messages,
+        _ => false,
     }
 }
 
@@ -326,6 +338,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_we_refuse_is_not_the_messages_fault() {
+        let passes = |stage, kind| may_pass(&Error::new(stage, kind, "x"));
+        for (stage, kind) in [
+            (Stage::Store, Kind::Denied),
+            (Stage::Store, Kind::Io),
+            (Stage::Derive, Kind::DiskFull),
+            (Stage::Source, Kind::Denied),
+        ] {
+            assert!(passes(stage, kind), "{stage} {kind}");
+        }
+        for (stage, kind) in [
+            (Stage::Fetch, Kind::HttpStatus),
+            (Stage::Derive, Kind::Crashed),
+            (Stage::Store, Kind::InvalidUrl),
+            (Stage::Report, Kind::HttpStatus),
+            (Stage::Report, Kind::Forbidden),
+        ] {
+            assert!(!passes(stage, kind), "{stage} {kind}");
+        }
+    }
 
     #[test]
     fn delays_grow_up_to_a_bound() {

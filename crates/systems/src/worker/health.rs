@@ -102,12 +102,10 @@ impl Window {
         let heard = *self.desk.last_heard.lock().unwrap_or_else(PoisonError::into_inner);
         // With its hands full, a worker asks for nothing and is well.
         let is_busy = self.desk.room() == 0;
-        match heard {
-            Some(heard) if is_busy || heard.elapsed() < self.wait + SILENCE => {
-                ("200 OK", "ready\n".to_owned())
-            }
-            _ => ("503 Service Unavailable", "the queue has not answered\n".to_owned()),
+        if is_busy || heard.elapsed() < self.wait + SILENCE {
+            return ("200 OK", "ready\n".to_owned());
         }
+        ("503 Service Unavailable", "the queue does not answer\n".to_owned())
     }
 
     /// How full the queue is, asked anew when the last answer is old.

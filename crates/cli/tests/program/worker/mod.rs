@@ -152,6 +152,20 @@ fn a_postback_that_is_refused_is_final() {
 }
 
 #[test]
+fn a_store_that_fails_is_not_the_messages_fault() {
+    let office = Office::new();
+    fs::create_dir(office.place.path("outputs")).unwrap();
+    fs::write(office.place.path("outputs/images-resized"), "in the way of the folder").unwrap();
+    office.about("a", &office.url("/1.jpg"));
+    office.work(&["--max-receives", "2"]);
+    assert_eq!((office.left(), office.server.hits("/heard")), (vec!["q/dead/a.json".to_owned()], 0));
+    fs::remove_file(office.place.path("outputs/images-resized")).unwrap();
+    fs::rename(office.place.path("q/dead/a.json"), office.place.path("q/a.json")).unwrap();
+    office.work(&[]);
+    assert!(office.heard_of("a").get("error").is_none());
+}
+
+#[test]
 fn another_recipe_makes_other_sizes() {
     let office = Office::new();
     office.about("a", &office.url("/1.jpg"));
