@@ -8,24 +8,31 @@ use imgmill_testing::samples::{encode, photo};
 use serde_json::{Value, json};
 
 use crate::harness::{Place, Ran};
-use crate::{endpoint, environment, make_bucket};
+use crate::{endpoint, environment};
 
 /// Moto takes requests whose signature is nonsense, but wants to know which service they are for.
+fn signed(service: &str) -> String {
+    let scope = format!("testing/20260101/eu-west-1/{service}/aws4_request");
+    format!("Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
+}
+
 fn sqs(action: &str, body: &Value) -> Value {
-    let credential = "AWS4-HMAC-SHA256 Credential=testing/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
     let output = Command::new("curl")
-        .args(["-sf", "-X", "POST", &endpoint(), "-d", &body.to_string()])
-        .args([
-            "-H",
-            "Content-Type: application/x-amz-json-1.0",
-            "-H",
-            &format!("X-Amz-Target: AmazonSQS.{action}"),
-        ])
-        .args(["-H", &format!("Authorization: {credential}")])
+        .args(["-sf", "-X", "POST", &endpoint(), "-d", &body.to_string(), "-H", &signed("sqs")])
+        .args(["-H", "Content-Type: application/x-amz-json-1.0"])
+        .args(["-H", &format!("X-Amz-Target: AmazonSQS.{action}")])
         .output()
         .unwrap();
     assert!(output.status.success(), "{action}");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+/// What S3 answers at this path.
+fn s3(path: &str, more: &[&str]) -> Vec<u8> {
+    let url = format!("{}/{path}", endpoint());
+    let output = Command::new("curl").args(["-sf", "-H", &signed("s3"), &url]).args(more).output().unwrap();
+    assert!(output.status.success(), "S3 does not answer {path}");
+    output.stdout
 }
 
 /// A queue that is told of everything that is put into a bucket.
@@ -35,11 +42,8 @@ fn queue_of(bucket: &str) -> String {
         "<NotificationConfiguration><QueueConfiguration><Id>all</Id><Queue>arn:aws:sqs:eu-west-1:123456789012:{bucket}</Queue>\
          <Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>"
     );
-    let told = Command::new("curl")
-        .args(["-sf", "-X", "PUT", &format!("{}/{bucket}?notification", endpoint()), "-d", &configuration])
-        .status()
-        .unwrap();
-    assert!(told.success());
+    let put = ["-X", "PUT", "-H", "Content-Type: application/xml", "-d", &configuration];
+    s3(&format!("{bucket}?notification"), &put);
     url
 }
 
@@ -65,20 +69,32 @@ fn encoded(key: &str) -> String {
         .collect()
 }
 
-/// Puts the file to all keys over one connection.
+/// Puts the file to all keys, many over one connection.
 fn put(bucket: &str, file: &std::path::Path, keys: &[String]) {
-    let lines = keys.iter().map(|key| {
-        let url = format!("{}/{bucket}/{}", endpoint(), encoded(key));
-        format!("url = \"{url}\"\nupload-file = \"{}\"\noutput = /dev/null\nfail\nsilent\n", file.display())
-    });
     let list = file.with_extension("curl");
-    fs::write(&list, lines.collect::<Vec<_>>().join("next\n")).unwrap();
-    assert!(Command::new("curl").arg("-K").arg(&list).status().unwrap().success());
+    for some in keys.chunks(50) {
+        let lines = some.iter().map(|key| {
+            let url = format!("{}/{bucket}/{}", endpoint(), encoded(key));
+            // Moto's server drops a connection now and then.
+            let retry = "retry = 5\nretry-all-errors\nretry-delay = 1";
+            format!(
+                "url = \"{url}\"\nupload-file = \"{}\"\noutput = /dev/null\nfail\nsilent\n{retry}\n",
+                file.display()
+            )
+        });
+        fs::write(&list, lines.collect::<Vec<_>>().join("next\n")).unwrap();
+        let put = Command::new("curl").arg("-K").arg(&list).output().unwrap();
+        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+    }
 }
 
 fn place(name: &str) -> (Place, [String; 3]) {
     let buckets = ["originals", "process", "pyramids"].map(|what| format!("{name}-{what}"));
-    buckets.iter().for_each(|bucket| make_bucket(bucket));
+    let region = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    for bucket in &buckets {
+        // A queue hears only of buckets of its own region.
+        s3(bucket, &["-X", "PUT", "-H", "Content-Type: application/xml", "-d", region]);
+    }
     let mut environment = environment("none", &[]);
     let variables = ["RBSC_BUCKET", "PROCESS_BUCKET", "IMAGE_BUCKET"];
     environment.extend(variables.into_iter().zip(buckets.iter().cloned()));
@@ -101,15 +117,8 @@ fn status(place: &Place) -> Value {
     serde_json::from_str(&Ran::of(bucket(place, &["status", "--json"])).expect(0).stdout).unwrap()
 }
 
-fn object(bucket: &str, key: &str) -> Vec<u8> {
-    let url = format!("{}/{bucket}/{}", endpoint(), encoded(key));
-    let output = Command::new("curl").args(["-sf", &url]).output().unwrap();
-    assert!(output.status.success(), "there is no {key}");
-    output.stdout
-}
-
 fn size(bucket: &str, key: &str) -> (u32, u32) {
-    let header = imgmill_image::probe(&object(bucket, key)).unwrap();
+    let header = imgmill_image::probe(&s3(&format!("{bucket}/{}", encoded(key)), &[])).unwrap();
     (header.width, header.height)
 }
 
@@ -175,10 +184,8 @@ fn thousands_of_records_two_drainers_and_a_death() {
     for key in &keys {
         assert_eq!(size(&pyramids, &key.replace("jpg", "tif")), (80, 40), "the second version");
     }
-    let left = Command::new("curl")
-        .args(["-sf", &format!("{}/{process}?list-type=2&prefix=rbsc/", endpoint())])
-        .output();
-    assert!(!String::from_utf8(left.unwrap().stdout).unwrap().contains("<Key>"), "records are left");
+    let left = String::from_utf8(s3(&format!("{process}?list-type=2&prefix=rbsc/"), &[])).unwrap();
+    assert!(!left.contains("<Key>"), "records are left");
 }
 
 #[test]
