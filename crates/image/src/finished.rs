@@ -1,10 +1,10 @@
 //! Renditions on their way from being made, in whatever order, to the sink, in the recipe's.
 
-use std::fs::File;
 use std::io;
 
 use crate::error::{Error, ErrorKind};
 use crate::recipe::Derivative;
+use crate::scratch::ScratchFile;
 use crate::sink::{Coming, Output, Rendition, Sink, Written};
 
 /// A rendition, in memory or written to what the sink gave for it.
@@ -81,9 +81,9 @@ impl<'a> InOrder<'a> {
         }
     }
 
-    /// A file for what is not worth memory.
-    pub(crate) fn scratch(&mut self) -> io::Result<Option<File>> {
-        self.sink.scratch()
+    /// So many bytes of a file for what is not worth memory.
+    pub(crate) fn scratch(&mut self, bytes: u64) -> io::Result<Option<ScratchFile>> {
+        self.sink.scratch(bytes)
     }
 
     pub(crate) fn put(&mut self, index: usize, finished: Finished) -> Result<(), Error> {
@@ -109,7 +109,7 @@ impl<'a> InOrder<'a> {
 
 /// Bytes of four samples a pixel, again a third of that for smaller levels, and as much once more for tiles that are
 /// only filled in part.
-fn at_most(width: u32, height: u32, wide: bool) -> u64 {
+pub(crate) fn at_most(width: u32, height: u32, wide: bool) -> u64 {
     let tile = |side: u32| u64::from(side).next_multiple_of(1024);
     tile(width) * tile(height) * if wide { 8 } else { 4 } * 3 / 2
 }

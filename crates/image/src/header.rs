@@ -18,13 +18,35 @@ pub struct Header {
     pub channels: u8,
     /// Bits a sample as stored.
     pub bits: u8,
-    /// Its rows can be read from top to bottom, or are laid aside in a file where they come otherwise, so that memory
-    /// need not hold them all.
-    pub(crate) in_order: bool,
+    /// How its rows come.
+    pub(crate) rows: RowOrder,
     /// What only a JPEG's header tells.
     pub(crate) jpeg: Option<JpegTraits>,
     /// What only a drawing has.
     pub(crate) vector: Option<VectorTraits>,
+}
+
+/// How the rows of an image can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOrder {
+    /// From top to bottom, some at a time.
+    TopDown,
+    /// The same, once so many bytes lie aside: in a file where they are many, so that memory need not hold them all.
+    Aside {
+        bytes: u64,
+        /// What the decoder holds in memory meanwhile.
+        beside: u64,
+    },
+    /// All at once, in memory.
+    AtOnce,
+}
+
+impl RowOrder {
+    /// Of so many pixels, each of so many bytes.
+    pub(crate) fn aside(width: u32, height: u32, pixel: u64, beside: u64) -> Self {
+        let pixels = u64::from(width) * u64::from(height);
+        RowOrder::Aside { bytes: pixels * pixel, beside: pixels * beside }
+    }
 }
 
 /// What is known of a drawing (SVG, PDF), which has no pixels of its own.
@@ -42,6 +64,9 @@ pub(crate) struct VectorTraits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JpegTraits {
     pub progressive: bool,
+    /// Its components, or parts of their coefficients, come one after another, so that all are held: it is progressive,
+    /// or its first scan has not all components.
+    pub several_scans: bool,
     /// Grey, or YCbCr whose Y is at full size: Y alone can be decoded, or copied as it is.
     pub luma_stands_alone: bool,
     /// Grey or YCbCr: colours that any reader takes for what they are, so that all components can be copied.
@@ -80,7 +105,7 @@ impl VectorTraits {
             orientation: 1,
             channels,
             bits: 8,
-            in_order: false,
+            rows: RowOrder::AtOnce,
             jpeg: None,
             vector: Some(self),
         }

@@ -50,6 +50,7 @@ mod planes;
 mod probe;
 mod pyramid;
 pub mod recipe;
+mod scratch;
 mod sink;
 mod sniff;
 mod tiles;
@@ -60,12 +61,13 @@ pub use encode::ptif::Shape as PyramidShape;
 pub use error::{Error, ErrorKind};
 pub use header::Header;
 pub use limits::{Limits, OnTruncated};
-pub use memory::memory_need;
+pub use memory::{Needs, memory_need, needs};
 pub use probe::{probe, probe_page};
 pub use recipe::{
     Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Icc, Metadata,
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
 };
+pub use scratch::ScratchFile;
 pub use sink::{Coming, Output, Rendition, Sink, Written};
 pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
 pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};

@@ -1,49 +1,105 @@
 //! How much memory a source and a recipe will take, from the header alone.
 
-use crate::decode::{self, Canvas};
+use crate::decode::Canvas;
 use crate::encode::ptif;
-use crate::header::Header;
+use crate::finished::at_most;
+use crate::header::{Header, RowOrder};
 use crate::jpeg::coded_bytes_most;
 use crate::limits::Limits;
 use crate::ops::smart_crop::LONGEST;
 use crate::plan::{self, Lossless, Plan};
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe};
+use crate::scratch::SMALL;
 use crate::sniff::SourceFormat;
 
 /// Elements, fonts and paths of a drawing, which the header knows nothing of.
 const VECTOR_FIXED: u64 = 32 << 20;
 
-/// Peak bytes that [`derive`](crate::derive) allocates for this source and recipe, the source's own bytes not counted:
-/// an upper estimate, for admitting work to a bounded memory.
+/// What deriving takes, by the header alone: upper estimates, for admitting work to bounded memory and disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Peak bytes that are allocated, the source's own not counted.
+    pub memory: u64,
+    /// Bytes of [scratch files](crate::Sink::scratch), all derivatives' together.
+    pub scratch: u64,
+    /// Bytes of renditions that are written to what the sink [opens](crate::Sink::open).
+    pub written: u64,
+}
+
+/// Peak bytes that [`derive`](crate::derive) allocates for this source and recipe, the source's own bytes not counted,
+/// with a sink that takes everything from memory. With one that opens outputs and gives scratch files it is
+/// [less](needs).
+pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
+    let Needs { memory, scratch, .. } = needs(header, recipe);
+    let streamed = planned(header, recipe).into_iter().filter(|work| streams(header, work));
+    memory + scratch + streamed.map(|(plan, _)| encoded_bytes(&plan)).sum::<u64>()
+}
+
+/// What [`derive`](crate::derive) takes for this source and recipe, with a sink that opens outputs and gives scratch
+/// files.
 ///
 /// Decoded pixels at the scale that will be chosen, what the decoder holds beside them, and for the most demanding
-/// derivative its intermediates and its encoder.
-pub fn memory_need(header: &Header, recipe: &Recipe) -> u64 {
+/// derivative its intermediates and its encoder; of a pyramid that is made of rows as they come, its bands.
+pub fn needs(header: &Header, recipe: &Recipe) -> Needs {
     /// Codec state, tables, small buffers.
     const FIXED: u64 = 2 << 20;
-    let no_limits = Limits { max_pixels: u64::MAX, ..Limits::default() };
-    let planned = recipe
-        .derivatives()
-        .iter()
-        // One that cannot be made costs nothing.
-        .filter_map(|derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative)));
-    let (copied, others): (Vec<_>, Vec<_>) =
-        planned.partition(|(plan, derivative)| plan.lossless(header, derivative).is_some());
-    let streams = |(plan, derivative): &(Plan, &Derivative)| {
-        derivative.request.format == OutputFormat::Ptif
-            && decode::can_stream(header)
-            && plan.keeps_rows(header, derivative)
-    };
-    let (streamed, drawn): (Vec<_>, Vec<_>) = others.into_iter().partition(streams);
-    let streaming = streamed.iter().map(|(plan, derivative)| band_bytes(plan, derivative)).max().unwrap_or(0);
-    let streaming = if streamed.is_empty() { 0 } else { streaming + strip_bytes(header) };
+    let (copied, others): (Vec<_>, Vec<_>) = planned(header, recipe)
+        .into_iter()
+        .partition(|(plan, derivative)| plan.lossless(header, derivative).is_some());
+    let (streamed, drawn): (Vec<_>, Vec<_>) = others.into_iter().partition(|work| streams(header, work));
+    let streaming: Vec<_> =
+        streamed.iter().map(|(plan, derivative)| stream_needs(header, plan, derivative)).collect();
 
     let copying = copied.iter().filter_map(|(plan, derivative)| plan.lossless(header, derivative));
     let copying = copying.map(|lossless| copy_bytes(header, lossless)).max().unwrap_or(0);
     let drawing =
         if drawn.is_empty() { 0 } else { decode_bytes(header, &drawn) + render_bytes(header, &drawn) };
-    let kept: u64 = copied.iter().chain(&streamed).chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
-    FIXED + copying.max(streaming).max(drawing) + kept
+    let kept: u64 = copied.iter().chain(&drawn).map(|(plan, _)| encoded_bytes(plan)).sum();
+    let most = streaming.iter().map(|needs| needs.memory).max().unwrap_or(0);
+    Needs {
+        memory: FIXED + copying.max(most).max(drawing) + kept,
+        scratch: streaming.iter().map(|needs| needs.scratch).sum(),
+        written: streaming.iter().map(|needs| needs.written).sum(),
+    }
+}
+
+type Planned<'a> = (Plan, &'a Derivative);
+
+/// The derivatives that can be made; one that cannot costs nothing.
+fn planned<'a>(header: &Header, recipe: &'a Recipe) -> Vec<Planned<'a>> {
+    let no_limits = Limits { max_pixels: u64::MAX, ..Limits::default() };
+    let plan = |derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative));
+    recipe.derivatives().iter().filter_map(plan).collect()
+}
+
+/// Whether it is a pyramid of rows as they come, or of what is laid aside.
+fn streams(header: &Header, (plan, derivative): &Planned<'_>) -> bool {
+    derivative.request.format == OutputFormat::Ptif
+        && header.rows != RowOrder::AtOnce
+        && plan.keeps_rows(header, derivative)
+}
+
+fn stream_needs(header: &Header, plan: &Plan, derivative: &Derivative) -> Needs {
+    let wide = derivative.options.bits == Some(16);
+    let mut needs = Needs {
+        memory: band_bytes(plan, derivative),
+        scratch: 0,
+        written: at_most(plan.output.0, plan.output.1, wide),
+    };
+    let mut lay = |bytes| if bytes > SMALL { needs.scratch += bytes } else { needs.memory += bytes };
+    if let RowOrder::Aside { bytes, .. } = header.rows {
+        lay(bytes);
+    }
+    if !plan.keeps_order(header, derivative) {
+        let pixel = u64::from(header.channels.min(4)) * if wide { 2 } else { 1 };
+        lay(u64::from(header.width) * u64::from(header.height) * pixel);
+    }
+    needs.memory += match header.rows {
+        RowOrder::Aside { beside, .. } => beside,
+        _ if header.format == SourceFormat::Tiff => piece_bytes(header),
+        _ => 0,
+    };
+    needs
 }
 
 /// The bands of a pyramid: one being filled and one in flight at full size, and less than as much of all other levels.
@@ -53,16 +109,11 @@ fn band_bytes(plan: &Plan, derivative: &Derivative) -> u64 {
     u64::from(plan.output.0) * u64::from(rows) * 3 * 4 * deep
 }
 
-/// What a decoder holds beside the rows that it gives: of a progressive JPEG all coefficients, of a TIFF strips and tiles
-/// of a height that headers do not tell.
-fn strip_bytes(header: &Header) -> u64 {
+/// A TIFF's strips and tiles, of a height that headers do not tell.
+fn piece_bytes(header: &Header) -> u64 {
     const ROWS: u64 = 512;
     let row = u64::from(header.width) * u64::from(header.channels) * u64::from(header.bits).div_ceil(8);
-    match &header.jpeg {
-        Some(jpeg) if jpeg.progressive => jpeg.coefficient_bytes,
-        None if header.format == SourceFormat::Tiff => row * ROWS * 2,
-        _ => 0,
-    }
+    row * ROWS * 2
 }
 
 /// All coefficients, and those of the turned image beside them.
@@ -95,7 +146,7 @@ fn decode_bytes(header: &Header, drawn: &[(Plan, &Derivative)]) -> u64 {
             let gray = jpeg.luma_stands_alone && (luma || header.channels == 1);
             // CMYK and the RGB made of it exist side by side.
             let channels = if gray { 1 } else { [3, 7][usize::from(header.channels == 4)] };
-            let beside = match jpeg.progressive {
+            let beside = match jpeg.several_scans {
                 true => jpeg.coefficient_bytes,
                 false => coded_bytes_most(header.width, header.height),
             };

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use crate::recipe::OutputFormat;
+use crate::scratch::ScratchFile;
 
 /// An encoded derivative.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +65,12 @@ pub trait Sink {
         Ok(None)
     }
 
-    /// An empty file for rows that cannot be used in the order they come in, which is forgotten when it is closed; none,
-    /// unless a sink says otherwise, and they are held in memory.
+    /// So many bytes of a file for what cannot be used in the order it comes in and is too much for memory; none, unless
+    /// a sink says otherwise, and it is held in memory. Where they are is forgotten when the file is closed.
     ///
     /// # Errors
     /// Whatever keeps it from being made, as for [`put`](Self::put).
-    fn scratch(&mut self) -> io::Result<Option<File>> {
+    fn scratch(&mut self, _bytes: u64) -> io::Result<Option<ScratchFile>> {
         Ok(None)
     }
 

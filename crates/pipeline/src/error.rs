@@ -263,9 +263,8 @@ impl From<imgmill_image::Error> for Error {
     fn from(error: imgmill_image::Error) -> Self {
         use imgmill_image::ErrorKind as Image;
         let io = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-        // A store that took the rendition while it was made has an error of its own to tell.
-        if let Some(own) = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<Error>()) {
-            return Error::new(own.stage, own.kind, own.chain()).transient(own.transient);
+        if let Some(own) = io.and_then(own_error) {
+            return own;
         }
         let disk_full = io.is_some_and(is_disk_full);
         let kind = match error.kind() {
@@ -284,6 +283,12 @@ impl From<imgmill_image::Error> for Error {
         };
         Error::new(Stage::Derive, kind, error.to_string()).caused_by(error)
     }
+}
+
+/// The error that a store had to tell which took a rendition while it was made.
+pub(crate) fn own_error(error: &std::io::Error) -> Option<Error> {
+    let own = error.get_ref()?.downcast_ref::<Error>()?;
+    Some(Error::new(own.stage, own.kind, own.chain()).transient(own.transient))
 }
 
 /// Whether an I/O error says that the disk or the quota is used up.

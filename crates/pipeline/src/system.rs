@@ -21,10 +21,12 @@ pub(crate) fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     const LARGE: libc::c_int = 16 << 20;
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: two numbers for the allocator, before there is a second thread.
+    // SAFETY: numbers for the allocator, before there is a second thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 4 * LARGE);
+        // Threads that pack tiles share one heap: each one's own would take address space that nobody counted.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

@@ -126,7 +126,8 @@ impl Batch {
             Some(found) if !settings.dry_run => Some(delegates(found, &settings).await?),
             _ => None,
         };
-        let deriver = Deriver::new(&settings.limits, settings.isolation.clone())?;
+        let deriver =
+            Deriver::new(&settings.limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
         if !settings.dry_run {
             deriver.check().await?;
         }

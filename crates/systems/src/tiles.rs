@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imgmill_image::{Layout, Limits, Recipe, SNIFF_LEN, TileSettings, TileSink, Tiled};
+use imgmill_image::{Layout, Limits, Recipe, SNIFF_LEN, ScratchFile, TileSettings, TileSink, Tiled};
 use imgmill_pipeline::body::Body;
 use imgmill_pipeline::derive::{Content, Deriver, Isolation};
 use imgmill_pipeline::error::is_disk_full;
@@ -190,8 +190,8 @@ impl TileSink for Folder {
         }
     }
 
-    fn scratch(&self) -> io::Result<Option<fs::File>> {
-        tempfile::tempfile_in(&self.0).map(Some)
+    fn scratch(&self, _bytes: u64) -> io::Result<Option<ScratchFile>> {
+        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&self.0)?.into(), start: 0 }))
     }
 }
 

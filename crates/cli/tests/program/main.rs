@@ -7,6 +7,7 @@
 )]
 
 mod again;
+mod aside;
 mod batch;
 mod bucket;
 mod delegates;

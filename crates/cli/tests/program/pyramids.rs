@@ -99,7 +99,7 @@ fn a_large_pyramid_goes_to_the_bucket_in_parts_the_first_one_last() {
     let begun =
         s3.requests().into_iter().find(|r| r.operation.as_deref() == Some("CreateMultipartUpload")).unwrap();
     for (name, value) in
-        [("width", "2300"), ("height", "1900"), ("pages", "4"), ("levels", "4"), ("tile-size", "512")]
+        [("width", "2300"), ("height", "1900"), ("pages", "4"), ("levels", "4"), ("tilesize", "512")]
     {
         assert_eq!(begun.header(&format!("x-amz-meta-{name}")), Some(value), "{name}");
     }

@@ -5,10 +5,12 @@ use std::io::Cursor;
 use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
+use super::whole::Whole;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
-use crate::header::Header;
-use crate::pixels::{Channels, Pixels};
+use crate::header::{Header, RowOrder};
+use crate::pixels::Channels;
+use crate::scratch::{Buffer, Scratch};
 use crate::sniff::SourceFormat;
 
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
@@ -21,13 +23,13 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: decoder.color_type().channel_count(),
         bits: 8,
-        in_order: false,
+        rows: RowOrder::aside(width, height, decoder.color_type().channel_count().into(), 0),
         jpeg: None,
         vector: None,
     })
 }
 
-pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
+pub(super) fn whole(source: &[u8], header: &Header, scratch: Scratch<'_>) -> Result<Whole, Error> {
     let decoder = open(source)?;
     let channels = match decoder.color_type() {
         ColorType::L8 => Channels::Gray,
@@ -35,9 +37,10 @@ pub(super) fn decode(source: &[u8], header: &Header) -> Result<Pixels, Error> {
         ColorType::Rgba8 => Channels::Rgba,
         _ => return Err(Error::unsupported("this kind of BMP is not supported")),
     };
-    let mut data = vec![0; header.width as usize * header.height as usize * channels.count()];
+    let samples = header.width as usize * header.height as usize * channels.count();
+    let mut data = Buffer::blank(samples, scratch)?;
     decoder.read_image(&mut data).map_err(error)?;
-    Pixels::new(header.width, header.height, channels, data)
+    Ok(Whole { data, channels, space: None, truncated: false })
 }
 
 fn open(source: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, Error> {

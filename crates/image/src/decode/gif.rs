@@ -5,13 +5,14 @@ use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, DisposalMethod, MemoryLimit};
 
-use super::Decoded;
 use super::timed::Timed;
+use super::whole::Whole;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
-use crate::header::Header;
+use crate::header::{Header, RowOrder};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Channels;
+use crate::scratch::{Buffer, Scratch};
 use crate::sniff::SourceFormat;
 
 /// The header is the canvas, not the first frame, which may be smaller (GIF89a §18).
@@ -36,14 +37,20 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: 4,
         bits: 8,
-        in_order: false,
+        rows: RowOrder::aside(width.into(), height.into(), 4, 0),
         jpeg: None,
         vector: None,
     })
 }
 
 /// Draws frame number `page` on what earlier frames leave under it.
-pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits) -> Result<Decoded, Error> {
+pub(super) fn whole(
+    source: &[u8],
+    header: &Header,
+    page: u32,
+    scratch: Scratch<'_>,
+    limits: &Limits,
+) -> Result<Whole, Error> {
     let truncated = match check_complete(source, limits) {
         Err(e) if e.kind() == ErrorKind::Truncated && limits.accepts_truncated() => true,
         complete => complete.map(|_| false)?,
@@ -54,83 +61,125 @@ pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits)
     let most = u64::from(header.width) * u64::from(header.height) * 4 * 2 + (1 << 20);
     options.set_memory_limit(NonZeroU64::new(most).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
     let mut decoder = options.read_info(Timed::new(source, limits)).map_err(error)?;
-    let mut canvas = Pixels::blank(header.width, header.height, Channels::Rgba);
+    let pixels = header.width as usize * header.height as usize;
+    let mut canvas = Buffer::blank(pixels * 4, scratch)?;
+    let stride = header.width as usize * 4;
     for number in 1..=page {
         let is_last = number == page;
-        let frame = read_frame(&mut decoder, most, truncated && is_last)?;
-        let frame = frame.ok_or_else(|| match number {
+        let frame = Frame::next(&mut decoder, most)?.ok_or_else(|| match number {
             1 => Error::corrupt("the GIF has no frame"),
             _ => super::no_such_page(page, number as usize - 1),
         })?;
         // What a frame leaves behind (GIF89a §23.c.iv): itself, nothing where it was, or what was there before it.
-        match frame.dispose {
-            _ if is_last => frame.lay(&mut canvas, false),
-            DisposalMethod::Background => frame.lay(&mut canvas, true),
-            DisposalMethod::Previous => {}
-            DisposalMethod::Any | DisposalMethod::Keep => frame.lay(&mut canvas, false),
-        }
+        let leaves = match frame.dispose {
+            _ if is_last => Leaves::Itself,
+            DisposalMethod::Background => Leaves::Nothing,
+            DisposalMethod::Previous => Leaves::WhatWasThere,
+            DisposalMethod::Any | DisposalMethod::Keep => Leaves::Itself,
+        };
+        frame.draw(&mut decoder, &mut canvas, stride, leaves, truncated && is_last)?;
     }
-    Ok(Decoded { truncated, ..Decoded::full(without_needless_alpha(canvas)) })
+    let (data, channels) = without_needless_alpha(canvas);
+    Ok(Whole { data, channels, space: None, truncated })
 }
 
-/// A frame's pixels, and where they belong.
+/// Where a frame's pixels belong, and how they come.
 struct Frame {
     left: usize,
     top: usize,
     /// Bytes of a row.
     row: usize,
-    pixels: Vec<u8>,
+    height: usize,
+    interlaced: bool,
     dispose: DisposalMethod,
 }
 
-/// The next frame, of at most so many bytes; one that is cut is taken for what there is of it, if that is accepted.
-fn read_frame(
-    decoder: &mut gif::Decoder<impl BufRead>,
-    most: u64,
-    accept_cut: bool,
-) -> Result<Option<Frame>, Error> {
-    let Some(frame) = decoder.next_frame_info().map_err(error)? else { return Ok(None) };
-    let (left, top, dispose) = (usize::from(frame.left), usize::from(frame.top), frame.dispose);
-    let (row, rows) = (usize::from(frame.width) * 4, usize::from(frame.height));
-    if row == 0 {
-        return Err(Error::corrupt("a frame of the GIF has no pixels"));
-    }
-    if (row * rows) as u64 > most {
-        return Err(error(DecodingError::MemoryLimit));
-    }
-    // Zero is transparent, which pixels behind a cut stay.
-    let mut pixels = vec![0; row * rows];
-    if let Err(failure) = decoder.read_into_buffer(&mut pixels) {
-        let nothing = pixels.iter().all(|sample| *sample == 0);
-        if !accept_cut || nothing {
-            return Err(error(failure));
-        }
-    }
-    Ok(Some(Frame { left, top, row, pixels, dispose }))
+/// What a frame leaves on the canvas.
+#[derive(Clone, Copy)]
+enum Leaves {
+    Itself,
+    Nothing,
+    WhatWasThere,
 }
 
 impl Frame {
-    /// Puts the pixels that are not transparent on the canvas, or clears their place.
-    fn lay(&self, canvas: &mut Pixels, is_cleared: bool) {
-        let stride = canvas.stride();
-        let rows = canvas.data.chunks_exact_mut(stride).skip(self.top);
-        for (to, from) in rows.zip(self.pixels.chunks_exact(self.row)) {
-            let (to, _) = to.get_mut(self.left * 4..).unwrap_or_default().as_chunks_mut::<4>();
-            for (to, from) in to.iter_mut().zip(from.as_chunks::<4>().0) {
-                if is_cleared {
-                    *to = [0; 4];
-                } else if from[3] > 0 {
-                    *to = *from;
-                }
+    /// The next frame, of at most so many bytes.
+    fn next(decoder: &mut gif::Decoder<impl BufRead>, most: u64) -> Result<Option<Self>, Error> {
+        let Some(frame) = decoder.next_frame_info().map_err(error)? else { return Ok(None) };
+        let (row, height) = (usize::from(frame.width) * 4, usize::from(frame.height));
+        if row == 0 {
+            return Err(Error::corrupt("a frame of the GIF has no pixels"));
+        }
+        if (row * height) as u64 > most {
+            return Err(error(DecodingError::MemoryLimit));
+        }
+        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+        Ok(Some(Self { left, top, row, height, interlaced: frame.interlaced, dispose: frame.dispose }))
+    }
+
+    /// The numbers of its rows as they come (GIF89a, appendix E).
+    fn rows(&self) -> impl Iterator<Item = usize> + use<> {
+        let passes: &[_] = if self.interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
+        let height = self.height;
+        passes.iter().flat_map(move |(first, step)| (*first..height).step_by(*step))
+    }
+
+    /// Reads its pixels, row by row, onto the canvas. A frame that is cut is taken for what there is of it, if that is
+    /// accepted.
+    fn draw(
+        &self,
+        decoder: &mut gif::Decoder<impl BufRead>,
+        canvas: &mut [u8],
+        stride: usize,
+        leaves: Leaves,
+        accept_cut: bool,
+    ) -> Result<(), Error> {
+        let mut row = vec![0; self.row];
+        let mut nothing = true;
+        for number in self.rows() {
+            // Zero is transparent, which pixels behind a cut stay.
+            row.fill(0);
+            let read = match decoder.fill_buffer(&mut row) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Error::corrupt("the GIF is damaged: a frame lacks pixels")),
+                Err(failure) => Err(error(failure)),
+            };
+            nothing &= row.iter().all(|sample| *sample == 0);
+            if let Some(to) = canvas.chunks_exact_mut(stride).nth(self.top + number) {
+                self.lay(&row, to, leaves);
+            }
+            match read {
+                Err(_) if accept_cut && !nothing => return Ok(()),
+                read => read?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the pixels of a row that are not transparent on the canvas, or clears their place.
+    fn lay(&self, row: &[u8], to: &mut [u8], leaves: Leaves) {
+        let (to, _) = to.get_mut(self.left * 4..).unwrap_or_default().as_chunks_mut::<4>();
+        for (to, from) in to.iter_mut().zip(row.as_chunks::<4>().0) {
+            match leaves {
+                Leaves::Itself if from[3] > 0 => *to = *from,
+                Leaves::Nothing => *to = [0; 4],
+                Leaves::Itself | Leaves::WhatWasThere => {}
             }
         }
     }
 }
 
 /// Most GIFs are opaque; three channels are less to carry.
-fn without_needless_alpha(canvas: Pixels) -> Pixels {
-    let opaque = canvas.data.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255);
-    if opaque { canvas.map(Channels::Rgb, |[r, g, b, _]| [r, g, b]) } else { canvas }
+fn without_needless_alpha(mut canvas: Buffer) -> (Buffer, Channels) {
+    if canvas.as_chunks::<4>().0.iter().any(|pixel| pixel[3] != 255) {
+        return (canvas, Channels::Rgba);
+    }
+    let pixels = canvas.len() / 4;
+    for pixel in 0..pixels {
+        canvas.copy_within(pixel * 4..pixel * 4 + 3, pixel * 3);
+    }
+    canvas.truncate(pixels * 3);
+    (canvas, Channels::Rgb)
 }
 
 /// How many frames there are. Walks the blocks to the trailer without unpacking them (GIF89a, appendix A). A file cut between two blocks is let

@@ -3,7 +3,7 @@
 use super::{Decoded, Need};
 use crate::color;
 use crate::error::Error;
-use crate::header::{Header, JpegTraits};
+use crate::header::{Header, JpegTraits, RowOrder};
 use crate::jpeg::{self, Colour, Frame, Model, Scaled, Scales};
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
@@ -12,6 +12,11 @@ use crate::sniff::SourceFormat;
 
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
     let frame = jpeg::walk(source)?;
+    let rows = match (frame.model, frame.several_scans) {
+        (Model::Unknown, _) => RowOrder::AtOnce,
+        (_, true) => RowOrder::Aside { bytes: frame.coefficient_bytes(), beside: 0 },
+        (_, false) => RowOrder::TopDown,
+    };
     Ok(Header {
         format: SourceFormat::Jpeg,
         width: frame.width,
@@ -19,9 +24,10 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: frame.orientation,
         channels: u8::try_from(frame.sampling.len()).unwrap_or(u8::MAX),
         bits: frame.bits,
-        in_order: frame.model != Model::Unknown,
+        rows,
         jpeg: Some(JpegTraits {
             progressive: frame.progressive,
+            several_scans: frame.several_scans,
             luma_stands_alone: frame.luma_stands_alone(),
             colours_stand_alone: matches!(frame.model, Model::Gray | Model::YCbCr),
             unit: frame.unit(),

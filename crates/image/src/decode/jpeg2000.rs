@@ -7,7 +7,7 @@ use super::{Decoded, Need};
 use crate::color;
 use crate::error::Error;
 use crate::exif;
-use crate::header::Header;
+use crate::header::{Header, RowOrder};
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
 
@@ -22,7 +22,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: exif::UPRIGHT,
         channels: image.color_space().num_channels().saturating_add(image.has_alpha().into()),
         bits: image.original_bit_depth(),
-        in_order: false,
+        rows: RowOrder::AtOnce,
         jpeg: None,
         vector: None,
     })

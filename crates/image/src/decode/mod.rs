@@ -22,12 +22,13 @@ mod tiff;
 mod timed;
 mod vector;
 mod webp;
+mod whole;
 
 use std::borrow::Cow;
 
 pub(crate) use jpeg::{check_scans, ycbcr_profile};
-pub(crate) use sheet::{Scratch, Sheet};
-pub(crate) use strips::{Strip, Strips, Wish, can_stream, strips};
+pub(crate) use sheet::Sheet;
+pub(crate) use strips::{Strip, Strips, Wish, strips};
 pub(crate) use vector::{Canvas, STACK};
 
 use crate::error::Error;
@@ -104,11 +105,11 @@ pub(crate) fn decode(source: &[u8], header: &Header, need: Need, limits: &Limits
     let full = Decoded::full;
     let decoded = match header.format {
         SourceFormat::Jpeg => jpeg::decode(source, header, need, limits),
-        SourceFormat::Png => png::decode(source, header, limits),
-        SourceFormat::Gif => gif::decode(source, header, need.page, limits),
-        SourceFormat::Webp => webp::decode(source, header, need.page, limits).map(full),
+        SourceFormat::Png | SourceFormat::Gif | SourceFormat::Webp | SourceFormat::Bmp => {
+            whole::read(source, header, need.page, &mut |_| Ok(None), limits)
+                .and_then(|whole| whole.into_decoded(header))
+        }
         SourceFormat::Tiff => tiff::decode(source, header, need.page, limits).map(full),
-        SourceFormat::Bmp => bmp::decode(source, header).map(full),
         #[cfg(feature = "avif")]
         SourceFormat::Avif => avif::decode(source, header).map(full),
         #[cfg(feature = "jpeg2000")]

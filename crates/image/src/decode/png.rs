@@ -7,15 +7,16 @@ use png::{
     splat_interlaced_row,
 };
 
-use super::Decoded;
-use super::sheet::{Scratch, Sheet};
+use super::sheet::Sheet;
 use super::timed::Timed;
-use crate::color::{self, Space};
+use super::whole::Whole;
+use crate::color::Space;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
-use crate::header::Header;
+use crate::header::{Header, RowOrder};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Channels;
+use crate::scratch::{Buffer, Scratch};
 use crate::sniff::SourceFormat;
 
 /// What a profile, a text or an EXIF block may take, unpacked.
@@ -31,14 +32,19 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         ColorType::Rgb | ColorType::Indexed => 3 + u8::from(has_transparency),
         ColorType::Rgba => 4,
     };
+    let bits = (info.bit_depth as u8).max(8);
+    let rows = match info.interlaced || info.is_animated() {
+        true => RowOrder::aside(info.width, info.height, u64::from(channels) * u64::from(bits / 8), 0),
+        false => RowOrder::TopDown,
+    };
     Ok(Header {
         format: SourceFormat::Png,
         width: info.width,
         height: info.height,
         orientation: info.exif_metadata.as_deref().and_then(exif::orientation).unwrap_or(exif::UPRIGHT),
         channels,
-        bits: (info.bit_depth as u8).max(8),
-        in_order: !reader.info().is_animated(),
+        bits,
+        rows,
         jpeg: None,
         vector: None,
     })
@@ -49,12 +55,18 @@ pub(super) fn exif(source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     Ok(reader.info().exif_metadata.as_ref().map(|block| block.to_vec()))
 }
 
-pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Decoded, Error> {
+/// All rows at once: of an animation the first frame, of an interlaced image that may be cut what there is of it.
+pub(super) fn whole(
+    source: &[u8],
+    header: &Header,
+    scratch: Scratch<'_>,
+    limits: &Limits,
+) -> Result<Whole, Error> {
     let row = header.width as usize * usize::from(header.channels) * usize::from(header.bits / 8);
     let mut reader = open_within(source, CHUNK_BYTES + 4 * row, limits)?;
     limits.check_frames(reader.info().animation_control.map_or(1, |control| control.num_frames))?;
     let size = reader.output_buffer_size().ok_or_else(too_large)?;
-    let mut data = vec![0; size];
+    let mut data = Buffer::blank(size, scratch)?;
     let mut reached = 0;
     // Reads on to IEND, so that a file cut after its last pixel is noticed too.
     let read =
@@ -65,16 +77,17 @@ pub(super) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<
     };
     let (color, depth) = reader.output_color_type();
     let channels = channels(color)?;
-    let mut data = if depth == BitDepth::Sixteen { to_8_bits(&data) } else { data };
+    if depth == BitDepth::Sixteen {
+        for sample in 0..size / 2 {
+            data[sample] = narrow(data[2 * sample], data[2 * sample + 1]);
+        }
+        data.truncate(size / 2);
+    }
     if truncated && channels.with_alpha() != channels {
         let missing = reached * header.width as usize * channels.count();
         data[missing..].fill(GREY);
     }
-    let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
-    if let Some(space) = space(reader.info()) {
-        color::space_to_srgb(&mut pixels, &space);
-    }
-    Ok(Decoded { truncated, ..Decoded::full(pixels) })
+    Ok(Whole { data, channels, space: space(reader.info()), truncated })
 }
 
 /// What stands for a pixel that is missing.
@@ -319,7 +332,11 @@ fn space(info: &Info<'_>) -> Option<Space<'static>> {
 /// Big-endian 16-bit samples to 8 bits, rounded to the nearest.
 fn to_8_bits(data: &[u8]) -> Vec<u8> {
     let (samples, _) = data.as_chunks::<2>();
-    samples.iter().map(|sample| super::narrow(u16::from_be_bytes(*sample))).collect()
+    samples.iter().map(|[high, low]| narrow(*high, *low)).collect()
+}
+
+fn narrow(high: u8, low: u8) -> u8 {
+    super::narrow(u16::from_be_bytes([high, low]))
 }
 
 fn too_large() -> Error {

@@ -1,18 +1,12 @@
 //! A whole image laid aside: in memory if it is small, else in a scratch file, so that rows which do not come in the
 //! order they are wanted in take disk and not memory.
 
-use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::exif::Turn;
+use crate::scratch::{SMALL, Scratch, ScratchFile, no_room};
 
-/// Gives an empty file that nobody else knows; none, and memory has to do.
-pub(crate) type Scratch<'s> = &'s mut dyn FnMut() -> io::Result<Option<File>>;
-
-/// Bytes that are not worth a file.
-const SMALL: u64 = 32 << 20;
 /// Bytes of turned rows that are put together at a time.
 const BAND: usize = 4 << 20;
 
@@ -27,7 +21,7 @@ pub(crate) struct Sheet {
 
 enum Place {
     Memory(Vec<u8>),
-    File(File),
+    File(ScratchFile),
 }
 
 impl Sheet {
@@ -39,11 +33,11 @@ impl Sheet {
     ) -> Result<Self, Error> {
         let (width, height) = (width as usize, height as usize);
         let bytes = width as u64 * height as u64 * pixel as u64;
-        let file = if bytes > SMALL { scratch().map_err(no_room)? } else { None };
-        let place = match file {
-            Some(file) => {
-                file.set_len(bytes).map_err(no_room)?;
-                Place::File(file)
+        let place = if bytes > SMALL { scratch(bytes).map_err(no_room)? } else { None };
+        let place = match place {
+            Some(place) => {
+                place.reserve(bytes)?;
+                Place::File(place)
             }
             None => Place::Memory(vec![0; width * height * pixel]),
         };
@@ -58,7 +52,7 @@ impl Sheet {
     pub(crate) fn write(&mut self, first: usize, rows: &[u8]) -> Result<(), Error> {
         let start = first * self.stride();
         match &mut self.place {
-            Place::File(file) => file.write_all_at(rows, start as u64).map_err(no_room),
+            Place::File(place) => place.file.write_all_at(rows, place.start + start as u64).map_err(no_room),
             Place::Memory(data) => {
                 data.get_mut(start..start + rows.len()).ok_or_else(outside)?.copy_from_slice(rows);
                 Ok(())
@@ -73,7 +67,7 @@ impl Sheet {
 
     fn read_at(&self, start: usize, into: &mut [u8]) -> Result<(), Error> {
         match &self.place {
-            Place::File(file) => file.read_exact_at(into, start as u64).map_err(no_room),
+            Place::File(place) => place.file.read_exact_at(into, place.start + start as u64).map_err(no_room),
             Place::Memory(data) => {
                 into.copy_from_slice(data.get(start..start + into.len()).ok_or_else(outside)?);
                 Ok(())
@@ -128,11 +122,6 @@ fn outside() -> Error {
     Error::corrupt("the image has more rows than its header says")
 }
 
-fn no_room(error: io::Error) -> Error {
-    let message = format!("the image's rows could not be laid aside in a scratch file: {error}");
-    Error::new(ErrorKind::Sink, message).caused_by(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +133,8 @@ mod tests {
         for (width, height) in [(3, 2), (1, 5), (70, 45)] {
             let data: Vec<u8> = (0..width * height * 3).map(|n| (n % 251) as u8).collect();
             let file = tempfile::tempfile().unwrap();
-            file.write_all_at(&data, 0).unwrap();
+            file.write_all_at(&data, 1 << 16).unwrap();
+            let file = ScratchFile { file: file.into(), start: 1 << 16 };
             let (w, h) = (width as usize, height as usize);
             for place in [Place::Memory(data.clone()), Place::File(file)] {
                 let sheet = Sheet { place, width: w, height: h, pixel: 3 };

@@ -1,12 +1,11 @@
 //! Sources that are read from top to bottom, some rows at a time, so that memory does not grow with their height: JPEG,
 //! PNG and TIFF. The pixels are those that decoding at once gives.
 //!
-//! An interlaced PNG's rows come in turns: they are laid aside in a scratch file first. Of a progressive JPEG all
-//! coefficients are held, which is libjpeg's way, but no pixels beside them.
+//! What does not come in order is laid aside in a scratch file: the rows of an interlaced PNG, the coefficients of a JPEG
+//! of several scans (a progressive one), all pixels of GIF, WebP and BMP, and of an animated PNG.
 
-use super::png;
-use super::sheet::Scratch;
-use super::{jpeg, tiff};
+use super::whole::{self, Whole};
+use super::{jpeg, png, tiff};
 use crate::color::{InkToSrgb, Space, ToSrgb};
 use crate::error::Error;
 use crate::header::Header;
@@ -14,6 +13,7 @@ use crate::jpeg::{Colour, Strips as JpegStrips};
 use crate::limits::Limits;
 use crate::pixels::{Channels, Depth, Pixels};
 use crate::recipe::{EncoderOptions, Icc};
+use crate::scratch::Scratch;
 use crate::sniff::SourceFormat;
 
 /// How rows are wanted.
@@ -56,12 +56,16 @@ enum Kind<'a> {
     Jpeg(JpegStrips<'a>),
     JpegInk(JpegStrips<'a>, InkToSrgb),
     Png(Box<png::InOrder<'a>>),
-    Tiff { rows: Box<tiff::InOrder<'a>>, limits: Limits, ahead: Vec<u8> },
-}
-
-/// Whether a source with this header is read in strips.
-pub(crate) fn can_stream(header: &Header) -> bool {
-    header.in_order
+    Tiff {
+        rows: Box<tiff::InOrder<'a>>,
+        limits: Limits,
+        ahead: Vec<u8>,
+    },
+    /// Decoded at once; so many bytes were taken.
+    Whole {
+        whole: Whole,
+        taken: usize,
+    },
 }
 
 /// The source's rows; `None` where it cannot be read in order.
@@ -75,15 +79,16 @@ pub(crate) fn strips<'a>(
     let wide = wish.wide && header.bits > 8;
     let deep = |is_wide: bool| if is_wide { Depth::Sixteen } else { Depth::Eight };
     let (channels, depth, space, kind) = match header.format {
-        SourceFormat::Jpeg => match open_jpeg(source, header, wish.luma_only, limits)? {
+        SourceFormat::Jpeg => match open_jpeg(source, header, wish.luma_only, scratch, limits)? {
             Some((channels, profile, kind)) => (channels, Depth::Eight, profile.map(icc), kind),
             None => return Ok(None),
         },
-        SourceFormat::Png => {
-            let Some(png) = png::InOrder::open(source, header, wide, scratch, limits)? else {
-                return Ok(None);
-            };
-            (png.channels, deep(png.is_wide()), png.space(), Kind::Png(Box::new(png)))
+        SourceFormat::Png => match png::InOrder::open(source, header, wide, scratch, limits)? {
+            Some(png) => (png.channels, deep(png.is_wide()), png.space(), Kind::Png(Box::new(png))),
+            None => open_whole(source, header, wish.page, scratch, limits)?,
+        },
+        SourceFormat::Gif | SourceFormat::Webp | SourceFormat::Bmp => {
+            open_whole(source, header, wish.page, scratch, limits)?
         }
         SourceFormat::Tiff => {
             let tiff = tiff::InOrder::open(source, wish.page, wide)?;
@@ -114,16 +119,28 @@ fn open_jpeg<'a>(
     source: &'a [u8],
     header: &Header,
     luma_only: bool,
+    scratch: Scratch<'_>,
     limits: &Limits,
 ) -> Result<Option<Opened<'a>>, Error> {
     jpeg::check_scans(source, header, limits)?;
     let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, luma_only)? else { return Ok(None) };
-    let strips = JpegStrips::open(source, (header.width, header.height), colour, limits)?;
+    let strips = JpegStrips::open(source, (header.width, header.height), colour, scratch, limits)?;
     Ok(Some(match colour {
         Colour::Luma => (Channels::Gray, profile, Kind::Jpeg(strips)),
         Colour::Rgb => (Channels::Rgb, profile, Kind::Jpeg(strips)),
         Colour::Cmyk => (Channels::Rgb, None, Kind::JpegInk(strips, InkToSrgb::of(profile.as_deref()))),
     }))
+}
+
+fn open_whole<'a>(
+    source: &[u8],
+    header: &Header,
+    page: u32,
+    scratch: Scratch<'_>,
+    limits: &Limits,
+) -> Result<(Channels, Depth, Option<Space<'static>>, Kind<'a>), Error> {
+    let mut whole = whole::read(source, header, page, scratch, limits)?.checked(header)?;
+    Ok((whole.channels, Depth::Eight, whole.space.take(), Kind::Whole { whole, taken: 0 }))
 }
 
 impl Strips<'_> {
@@ -181,6 +198,11 @@ impl Strips<'_> {
                     png.finish()?;
                 }
             }
+            Kind::Whole { whole, taken } => {
+                let bytes = rows as usize * self.width as usize * self.channels.count();
+                data.extend_from_slice(&whole.data[*taken..*taken + bytes]);
+                *taken += bytes;
+            }
             Kind::Tiff { rows: tiff, limits, ahead } => {
                 let pixel =
                     if tiff.is_ink() { 4 + usize::from(tiff.channels() == Channels::Rgba) } else { 0 };
@@ -211,6 +233,7 @@ impl Strips<'_> {
         match &self.kind {
             Kind::Jpeg(strips) | Kind::JpegInk(strips, _) => strips.ended_early(),
             Kind::Png(png) => png.ended_early(),
+            Kind::Whole { whole, .. } => whole.truncated,
             Kind::Tiff { .. } => false,
         }
     }

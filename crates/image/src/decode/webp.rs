@@ -5,12 +5,14 @@ use std::io::Cursor;
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::timed::Timed;
-use crate::color;
+use super::whole::Whole;
+use crate::color::Space;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
-use crate::header::Header;
+use crate::header::{Header, RowOrder};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::Channels;
+use crate::scratch::{Buffer, Scratch};
 use crate::sniff::SourceFormat;
 
 type Decoder<'a> = WebPDecoder<Timed<Cursor<&'a [u8]>>>;
@@ -20,14 +22,25 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
     check_page(&decoder, page)?;
     let (width, height) = decoder.dimensions();
     let exif = decoder.exif_metadata().ok().flatten();
+    let is_animated = decoder.is_animated();
+    let (channels, beside) = match (decoder.has_alpha(), decoder.is_lossy()) {
+        // A frame, and the canvas that it is laid on.
+        (alpha, _) if is_animated => (if alpha { 4 } else { 3 }, 12),
+        // Y, and U and V at half the resolution; then the four channels of a packed alpha, and one of them.
+        (false, true) => (3, 2),
+        (true, true) => (4, 7),
+        // Four channels, which it takes for three by a copy.
+        (false, false) => (3, 4),
+        (true, false) => (4, 0),
+    };
     Ok(Header {
         format: SourceFormat::Webp,
         width,
         height,
         orientation: exif.as_deref().and_then(exif::orientation).unwrap_or(exif::UPRIGHT),
-        channels: if decoder.has_alpha() { 4 } else { 3 },
+        channels,
         bits: 8,
-        in_order: false,
+        rows: RowOrder::aside(width, height, channels.into(), beside),
         jpeg: None,
         vector: None,
     })
@@ -37,15 +50,21 @@ pub(super) fn exif(source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     open(source)?.exif_metadata().map_err(error)
 }
 
-pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits) -> Result<Pixels, Error> {
+pub(super) fn whole(
+    source: &[u8],
+    header: &Header,
+    page: u32,
+    scratch: Scratch<'_>,
+    limits: &Limits,
+) -> Result<Whole, Error> {
     check_complete(source)?;
     let mut decoder = open_within(source, limits)?;
     limits.check_frames(decoder.num_frames())?;
     let pixels = header.width as usize * header.height as usize;
     decoder.set_memory_limit(pixels.saturating_mul(16).saturating_add(1 << 20));
     let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-    let mut data = vec![0; pixels * channels.count()];
     check_page(&decoder, page)?;
+    let mut data = Buffer::blank(pixels * channels.count(), scratch)?;
     decoder.read_image(&mut data).map_err(error)?;
     if page > 1 {
         // The image was the first frame; each is laid on those before it.
@@ -54,11 +73,8 @@ pub(super) fn decode(source: &[u8], header: &Header, page: u32, limits: &Limits)
             decoder.read_frame(&mut data).map_err(error)?;
         }
     }
-    let mut pixels = Pixels::new(header.width, header.height, channels, data)?;
-    if let Ok(Some(profile)) = decoder.icc_profile() {
-        color::to_srgb(&mut pixels, &profile);
-    }
-    Ok(pixels)
+    let space = decoder.icc_profile().ok().flatten().map(|profile| Space::Icc(profile.into()));
+    Ok(Whole { data, channels, space, truncated: false })
 }
 
 fn check_page(decoder: &Decoder<'_>, page: u32) -> Result<(), Error> {

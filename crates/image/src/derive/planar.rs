@@ -9,6 +9,7 @@ use crate::header::Header;
 use crate::jpeg::PlaneStrips;
 use crate::limits::Limits;
 use crate::recipe::{Compression, Icc, Quality};
+use crate::scratch::Scratch;
 use crate::sink::Output;
 use crate::sniff::SourceFormat;
 
@@ -18,6 +19,7 @@ pub(super) fn write(
     source: &[u8],
     header: &Header,
     exif: Option<&[u8]>,
+    scratch: Scratch<'_>,
     limits: &Limits,
     out: &mut dyn Output,
 ) -> Result<Option<bool>, Error> {
@@ -41,10 +43,10 @@ pub(super) fn write(
     let size = (header.width, header.height);
     let subsampled = ptif::is_subsampled(options);
     let mut halve = false;
-    let mut strips = PlaneStrips::open(source, size, subsampled, limits)?;
+    let mut strips = PlaneStrips::open(source, size, subsampled, scratch, limits)?;
     if strips.is_none() && subsampled {
         halve = true;
-        strips = PlaneStrips::open(source, size, false, limits)?;
+        strips = PlaneStrips::open(source, size, false, scratch, limits)?;
     }
     let Some(mut strips) = strips else { return Ok(None) };
     ptif::write_planes(size, profile, options, exif, halve, limits, out, |push| {

@@ -2,7 +2,7 @@
 //! file where it is to be turned, else of pixels that were decoded at once.
 
 use super::{Canvas, Work};
-use crate::decode::{self, Scratch, Sheet, Strips, Wish};
+use crate::decode::{self, Sheet, Strips, Wish};
 use crate::error::{Error, ErrorKind, shielded};
 use crate::exif::{self, Turn};
 use crate::header::Header;
@@ -11,6 +11,7 @@ use crate::pixels::{Channels, Depth, Pixels};
 use crate::plan::{self, Plan};
 use crate::probe::probe;
 use crate::recipe::Derivative;
+use crate::scratch::Scratch;
 
 /// Few enough to stay in a processor's cache.
 const ROWS: u32 = 32;

@@ -14,6 +14,9 @@ pub(crate) struct Frame<'a> {
     pub bits: u8,
     /// Several scans refine the image: all coefficients are held while it is read.
     pub progressive: bool,
+    /// All coefficients have to be there before the first row is: it is progressive, or its first scan has not all
+    /// components.
+    pub several_scans: bool,
     pub model: Model,
     /// Horizontal and vertical sampling factors, one pair a component.
     pub sampling: Vec<(u8, u8)>,
@@ -94,7 +97,7 @@ pub(crate) fn walk(source: &[u8]) -> Result<Frame<'_>, Error> {
     let mut segments = Segments::new(source);
     let mut frame: Option<Frame<'_>> = None;
     let mut ids = Vec::new();
-    let (mut jfif, mut adobe, mut exif, mut icc) = (false, None, None, Vec::new());
+    let (mut jfif, mut adobe, mut exif, mut icc, mut in_scan) = (false, None, None, Vec::new(), None);
     while let Some((marker, payload)) = segments.next_segment()? {
         match marker {
             0xC3 | 0xC7 | 0xCB | 0xCF => {
@@ -114,7 +117,10 @@ pub(crate) fn walk(source: &[u8]) -> Result<Frame<'_>, Error> {
             }
             APP2 => icc.extend(icc_chunk(payload)),
             APP14 if payload.starts_with(b"Adobe") => adobe = payload.get(11).copied(),
-            SOS => break,
+            SOS => {
+                in_scan = payload.first().copied();
+                break;
+            }
             _ => {}
         }
     }
@@ -123,6 +129,8 @@ pub(crate) fn walk(source: &[u8]) -> Result<Frame<'_>, Error> {
     frame.model = model(&ids, jfif, adobe);
     frame.orientation = exif.and_then(exif::orientation).unwrap_or(exif::UPRIGHT);
     frame.exif = exif;
+    frame.several_scans =
+        frame.progressive || in_scan.is_some_and(|count| usize::from(count) < frame.sampling.len());
     frame.icc = icc;
     Ok(frame)
 }
@@ -209,6 +217,7 @@ fn start_of_frame<'a>(marker: u8, payload: &[u8]) -> Result<(Frame<'a>, Vec<u8>)
         height: height.into(),
         bits: *bits,
         progressive: matches!(marker, 0xC2 | 0xCA),
+        several_scans: false,
         model: Model::Unknown,
         sampling,
         orientation: exif::UPRIGHT,

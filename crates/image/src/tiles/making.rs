@@ -27,7 +27,7 @@ pub fn tile(
     limits: &Limits,
 ) -> Result<Tiled, Error> {
     let derivative = derivative(settings)?;
-    let mut rows = Rows::of(source, &derivative, &mut || sink.scratch(), limits)?;
+    let mut rows = Rows::of(source, &derivative, &mut |bytes| sink.scratch(bytes), limits)?;
     let (size, channels) = (rows.size(), rows.channels());
     let plan = Plan::new(settings, size);
     let files = AtomicU64::new(0);

@@ -10,6 +10,7 @@ pub use layout::Layout;
 pub use making::tile;
 
 use crate::recipe::{EncoderOptions, OutputFormat, Quality};
+use crate::scratch::ScratchFile;
 
 /// What tiles to make.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ pub trait TileSink: Sync {
     ///
     /// # Errors
     /// Whatever keeps it from being made.
-    fn scratch(&self) -> std::io::Result<Option<std::fs::File>> {
+    fn scratch(&self, _bytes: u64) -> std::io::Result<Option<ScratchFile>> {
         Ok(None)
     }
 }

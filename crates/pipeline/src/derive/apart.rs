@@ -6,7 +6,7 @@ use imgmill_image::Recipe;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::isolated::{MadeApart, Room, Workshop};
-use super::{Begun, Deriver, Early, Made, MadeRendition, Source};
+use super::{Begun, Deriver, Early, Made, Outlet, Source};
 use crate::body::Body;
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ impl Deriver {
         let room = self.house.guess(source.bytes.len() as u64);
         let admitted = self.admit(room.admitted).await?;
         let (workshop, wanted) = (Arc::clone(&self.workshop), Arc::clone(recipe));
-        let begin = move || workshop.begin(source.order(&wanted, room));
+        let begin = move || workshop.begin(source.order(&wanted, room, None));
         match self.on_thread(begin).await {
             Ok((header, made)) => {
                 self.check_pixels(&header)?;
@@ -43,8 +43,10 @@ impl Deriver {
         source: Source,
         recipe: Arc<Recipe>,
         rooms: (Room, Option<Room>),
+        outlet: Option<Outlet>,
     ) -> Result<(Made, OwnedSemaphorePermit), Error> {
-        let derive = move |workshop: &Workshop, room| workshop.derive(source.order(&recipe, room));
+        let derive =
+            move |workshop: &Workshop, room| workshop.derive(source.order(&recipe, room, outlet.as_ref()));
         let (apart, admitted) = self.in_process(rooms, derive).await?;
         Ok((apart.into(), admitted))
     }
@@ -73,7 +75,6 @@ impl Deriver {
 impl From<MadeApart> for Made {
     fn from(apart: MadeApart) -> Made {
         let MadeApart { renditions, truncated, notes, elapsed } = apart;
-        let renditions = renditions.into_iter().map(MadeRendition::from).collect();
         Made { renditions, truncated, notes, elapsed, held: None }
     }
 }

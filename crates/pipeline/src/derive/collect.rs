@@ -1,12 +1,11 @@
 //! The sink of one source's renditions: small ones in memory, large ones on their way to where they are kept.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imgmill_image::{Coming, Output, OutputFormat, Rendition, Sink, Written};
+use imgmill_image::{Coming, Output, OutputFormat, Rendition, ScratchFile, Sink, Written};
 
 use crate::objects::Upload;
 
@@ -84,8 +83,9 @@ impl Sink for Collected {
         Ok((outlet.open)(coming)?.map(|upload| Box::new(upload) as Box<dyn Output>))
     }
 
-    fn scratch(&mut self) -> io::Result<Option<File>> {
-        self.outlet.as_ref().map(|outlet| tempfile::tempfile_in(&outlet.scratch)).transpose()
+    fn scratch(&mut self, _bytes: u64) -> io::Result<Option<ScratchFile>> {
+        let Some(outlet) = &self.outlet else { return Ok(None) };
+        Ok(Some(ScratchFile { file: tempfile::tempfile_in(&outlet.scratch)?.into(), start: 0 }))
     }
 
     fn put_written(&mut self, written: Written) -> io::Result<()> {

@@ -14,6 +14,7 @@ mod collect;
 mod pool;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,19 +67,26 @@ pub struct Inspected {
     pub width: u32,
     /// Pixels down, as stored.
     pub height: u32,
-    /// Bytes that deriving will take at most.
+    /// Bytes of memory that deriving will take at most.
     pub need: u64,
+    /// Bytes that it will lay aside in files.
+    pub scratch: u64,
+    /// Bytes of renditions that are written while they are made, at most.
+    pub written: u64,
 }
 
 impl Inspected {
     /// Reads a source's header, and what a recipe will take of it.
     pub(crate) fn of(source: &[u8], recipe: &Recipe) -> Result<Self, Error> {
         let header = imgmill_image::probe_page(source, recipe.page())?;
+        let needs = imgmill_image::needs(&header, recipe);
         Ok(Inspected {
             format: header.format.name().to_owned(),
             width: header.width,
             height: header.height,
-            need: imgmill_image::memory_need(&header, recipe),
+            need: needs.memory,
+            scratch: needs.scratch,
+            written: needs.written,
         })
     }
 }
@@ -143,6 +151,16 @@ impl Deriver {
         })
     }
 
+    /// Names the folder for files of what is too large to be shared with a process in memory, in the place of the system's
+    /// folder for such. To be called before anything is made.
+    #[must_use]
+    pub fn working_in(mut self, folder: PathBuf) -> Self {
+        if let Some(workshop) = Arc::get_mut(&mut self.workshop) {
+            workshop.work_in(folder);
+        }
+        self
+    }
+
     /// Sees that images can be made here: where each is to have a process, starts one. Its sandbox is told of in the log.
     ///
     /// # Errors
@@ -190,24 +208,26 @@ impl Deriver {
             return self.on_thread(move || Inspected::of(&source.bytes, &recipe)).await;
         }
         let rooms = self.house.header_rooms(source.bytes.len() as u64);
-        let inspect = move |workshop: &Workshop, room| workshop.inspect(source.order(&recipe, room));
+        let inspect = move |workshop: &Workshop, room| workshop.inspect(source.order(&recipe, room, None));
         Ok(self.in_process(rooms, inspect).await?.0)
     }
 
     /// Makes every derivative of its recipe from one source that was inspected; one that may be too large for memory
-    /// goes to `outlet` as it is made, unless it is made in a process of its own, which reaches nothing outside.
+    /// goes to `outlet` as it is made, or from a process of its own, which reaches nothing outside, by way of a file.
     ///
     /// # Errors
     /// What the image is or cannot give, or what it did to the process that made it; its stage is
     /// [`Stage::Derive`].
     pub async fn derive(&self, body: Arc<Body>, begun: Begun, outlet: Option<Outlet>) -> Result<Made, Error> {
-        let (source, need, recipe) = (Source::of(body), begun.header.need, begun.recipe);
-        let rooms = self.house.rooms(need, source.bytes.len() as u64);
+        let (source, header, recipe) = (Source::of(body), begun.header, begun.recipe);
+        let rooms = self.house.rooms(&header, source.bytes.len() as u64);
         let (made, mut admitted) = match (begun.early, rooms) {
             (Early::Made(made, admitted), _) => (made, admitted),
-            (Early::Outgrown, (_, Some(wider))) => self.derive_apart(source, recipe, (wider, None)).await?,
-            _ if self.is_isolated(&source.bytes) => self.derive_apart(source, recipe, rooms).await?,
-            _ => self.derive_here(source, recipe, need, outlet).await?,
+            (Early::Outgrown, (_, Some(wider))) => {
+                self.derive_apart(source, recipe, (wider, None), outlet).await?
+            }
+            _ if self.is_isolated(&source.bytes) => self.derive_apart(source, recipe, rooms, outlet).await?,
+            _ => self.derive_here(source, recipe, &header, outlet).await?,
         };
         let Made { renditions, .. } = &made;
         let bytes = renditions.iter().map(MadeRendition::length).sum::<u64>();
@@ -228,10 +248,12 @@ impl Deriver {
         &self,
         source: Source,
         recipe: Arc<Recipe>,
-        need: u64,
+        header: &Inspected,
         outlet: Option<Outlet>,
     ) -> Result<(Made, OwnedSemaphorePermit), Error> {
-        let admitted = self.admit(need).await?;
+        // Without an outlet there are no files, and memory has to do.
+        let in_files = if outlet.is_some() { 0 } else { header.scratch.saturating_add(header.written) };
+        let admitted = self.admit(header.need.saturating_add(in_files)).await?;
         let (limits, time) = (self.limits, self.job_timeout);
         let derive = move || {
             let started = Instant::now();
@@ -251,8 +273,8 @@ impl Deriver {
         let gray = Arc::new(Recipe::gray());
         let inspected = self.inspect_source(source.clone(), Arc::clone(&gray)).await.ok()?;
         let truncated = if self.is_isolated(&source.bytes) {
-            let rooms = self.house.rooms(inspected.need, source.bytes.len() as u64);
-            let (made, _) = self.derive_apart(source, gray, rooms).await.ok()?;
+            let rooms = self.house.rooms(&inspected, source.bytes.len() as u64);
+            let (made, _) = self.derive_apart(source, gray, rooms, None).await.ok()?;
             made.truncated
         } else {
             let _admitted = self.admit(inspected.need).await.ok()?;
@@ -322,8 +344,8 @@ impl Source {
         Source { bytes: body.shared(), hash }
     }
 
-    fn order<'a>(&'a self, recipe: &'a Recipe, room: Room) -> Order<'a> {
-        Order { source: &self.bytes, hash: self.hash, recipe, room }
+    fn order<'a>(&'a self, recipe: &'a Recipe, room: Room, outlet: Option<&'a Outlet>) -> Order<'a> {
+        Order { source: &self.bytes, hash: self.hash, recipe, room, outlet }
     }
 }
 

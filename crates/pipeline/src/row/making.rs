@@ -288,7 +288,7 @@ fn described(derivative: &Derivative, (width, height): (u32, u32)) -> Descriptio
             ("height", u64::from(height)),
             ("pages", shape.pages as u64),
             ("levels", shape.levels as u64),
-            ("tile-size", shape.tile.into()),
+            ("tilesize", shape.tile.into()),
         ];
         described.metadata = numbers.into_iter().map(|(name, number)| (name, number.to_string())).collect();
     }

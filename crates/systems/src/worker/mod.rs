@@ -134,7 +134,7 @@ impl Worker {
         let store = Store::open(&settings.store, &settings.objects, settings.put.clone()).await?;
         store.check(true).await?;
         tracing::info!(queue = opened.queue.name(), store = %store.address(), "starting");
-        let deriver = Deriver::new(limits, settings.isolation.clone())?;
+        let deriver = Deriver::new(limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
         deriver.check().await?;
         let fetcher = Fetcher::within(
             settings.network.clone(),

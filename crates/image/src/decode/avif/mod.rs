@@ -12,7 +12,7 @@ mod yuv;
 use crate::color::{self, Space};
 use crate::error::Error;
 use crate::exif::{self, Turn};
-use crate::header::Header;
+use crate::header::{Header, RowOrder};
 use crate::pixels::{Channels, Pixels};
 use crate::sniff::SourceFormat;
 use av1::Frame;
@@ -33,7 +33,7 @@ pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
         orientation: image.orientation,
         channels: if image.mono { 1 } else { 3 } + u8::from(alpha),
         bits: image.bits,
-        in_order: false,
+        rows: RowOrder::AtOnce,
         jpeg: None,
         vector: None,
     })

@@ -4,6 +4,7 @@ use super::directory::Directory;
 use super::unsupported;
 use crate::error::{Error, ErrorKind};
 use crate::exif;
+use crate::header::RowOrder;
 
 pub(super) mod tag {
     pub const WIDTH: u16 = 256;
@@ -68,6 +69,8 @@ pub(super) mod compression {
 
 /// More samples a pixel than this are no picture.
 const MOST_SAMPLES: u64 = 64;
+/// Rows that tiles have at the most, and strips if somebody meant them.
+const LOW: u32 = 1024;
 /// Pixels of a tile that may be larger than its whole image.
 const LARGE_TILE: u64 = 1 << 22;
 
@@ -120,12 +123,38 @@ pub(super) struct Pieces {
 }
 
 impl Layout {
-    /// Whether rows of strips or tiles are so low that the image can be read a row of them at a time.
-    pub(super) fn comes_in_order(&self) -> bool {
-        /// What tiles have at the most, and strips if somebody meant them.
-        const LOW: u32 = 1024;
+    /// How rows come: a row of strips or tiles at a time if those are low, parts of a strip if it is high.
+    pub(super) fn order(&self) -> RowOrder {
         let plain = self.compression == compression::NONE && !self.pieces.tiled && !self.planar;
-        self.compression != compression::OLD_JPEG && (plain || self.pieces.height <= LOW)
+        match self.compression {
+            compression::OLD_JPEG => RowOrder::AtOnce,
+            _ if plain || self.pieces.height <= LOW => RowOrder::TopDown,
+            _ if !self.comes_in_parts() => RowOrder::AtOnce,
+            compression::LZW
+            | compression::DEFLATE
+            | compression::OLD_DEFLATE
+            | compression::ZSTD
+            | compression::PACKBITS
+                if !self.reversed =>
+            {
+                RowOrder::TopDown
+            }
+            // Unpacked, but not yet pixels; and with what its decoder makes of it once more.
+            _ => {
+                let strip =
+                    self.row_bytes(self.width) as u64 * u64::from(self.pieces.height.min(self.height));
+                RowOrder::Aside { bytes: 0, beside: strip * 2 }
+            }
+        }
+    }
+
+    /// Whether strips are so high that they are read in parts, packed as they are.
+    pub(super) fn comes_in_parts(&self) -> bool {
+        !self.pieces.tiled
+            && !self.planar
+            && !self.is_subsampled()
+            && !matches!(self.compression, compression::NONE | compression::OLD_JPEG)
+            && self.pieces.height.min(self.height) > LOW
     }
 
     pub(super) fn read(directory: &Directory<'_>) -> Result<Self, Error> {

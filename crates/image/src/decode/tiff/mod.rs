@@ -34,7 +34,7 @@ pub(super) fn header(source: &[u8], page: u32) -> Result<Header, Error> {
         orientation: layout.orientation,
         channels: u8::try_from(channels).unwrap_or(u8::MAX),
         bits: layout.bits,
-        in_order: layout.comes_in_order(),
+        rows: layout.order(),
         jpeg: None,
         vector: None,
     })

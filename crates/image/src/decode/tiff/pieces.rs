@@ -1,6 +1,7 @@
 //! Strips and tiles put together to rows of an image: each unpacked, its samples made pixels and laid where they belong.
 
 use std::borrow::Cow;
+use std::io::Read;
 
 use super::chroma;
 use super::colour::Colours;
@@ -25,6 +26,16 @@ pub(super) struct Rows<'a> {
     wide: bool,
     /// Which row of strips or tiles comes next.
     next: u32,
+    /// Strips that are read in parts: those are the pieces then.
+    parted: Option<Parted<'a>>,
+}
+
+/// A strip that is read in parts.
+struct Parted<'a> {
+    /// Rows of a strip.
+    height: u32,
+    /// What is left of the one that is read.
+    stream: Option<Box<dyn Read + 'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -51,10 +62,11 @@ impl<'a> Rows<'a> {
             None => places(&directory, &layout)?,
         };
         part_plain_strips(&mut layout, &mut places);
+        let parted = part_packed_strips(&mut layout);
         let unpacker = Unpacker::new(&directory, &layout)?;
         let samples = Samples::new(&layout, is_light);
         let made = colours.made * if wide { 2 } else { 1 };
-        Ok(Self { directory, layout, old_stream, places, unpacker, samples, made, wide, next: 0 })
+        Ok(Self { directory, layout, old_stream, places, unpacker, samples, made, wide, next: 0, parted })
     }
 
     /// Rows that are still to come.
@@ -81,7 +93,10 @@ impl<'a> Rows<'a> {
         for column in 0..if rows == 0 { 0 } else { self.layout.pieces.across } {
             limits.check_time()?;
             let piece = self.piece(column, rows);
-            let unpacked = self.unpacked(column, &piece, colours, limits)?;
+            let unpacked = match self.parted.is_some() {
+                true => vec![self.next_part(rows, limits)?],
+                false => self.unpacked(column, &piece, colours, limits)?,
+            };
             self.lay(colours, &piece, &unpacked, canvas);
         }
         self.next += 1;
@@ -104,16 +119,7 @@ impl<'a> Rows<'a> {
         for plane in planes {
             let stored = match self.old_stream.as_deref() {
                 Some(stream) => stream,
-                None => {
-                    let place = self.places.get(plane * across * down + number);
-                    let Some(&(start, end)) = place else {
-                        return Err(Error::corrupt(
-                            "the TIFF has fewer strips or tiles than its image needs",
-                        ));
-                    };
-                    let cut = || Error::truncated("the TIFF ends before its image does");
-                    self.directory.source().get(start..end).ok_or_else(cut)?
-                }
+                None => self.stored(plane * across * down + number)?,
             };
             let mut rows = self.unpacker.unpack(stored, piece.stored_width, piece.stored_rows, limits)?;
             if layout.is_subsampled() {
@@ -123,6 +129,32 @@ impl<'a> Rows<'a> {
             unpacked.push(rows);
         }
         Ok(unpacked)
+    }
+
+    /// The bytes of a strip or tile as they are in the file.
+    fn stored(&self, number: usize) -> Result<&'a [u8], Error> {
+        let Some(&(start, end)) = self.places.get(number) else {
+            return Err(Error::corrupt("the TIFF has fewer strips or tiles than its image needs"));
+        };
+        let cut = || Error::truncated("the TIFF ends before its image does");
+        self.directory.source().get(start..end).ok_or_else(cut)
+    }
+
+    /// The next rows of a strip that is read in parts.
+    fn next_part(&mut self, rows: u32, limits: &Limits) -> Result<Vec<u8>, Error> {
+        let Some(Parted { height, stream }) = self.parted.take() else { return Ok(Vec::new()) };
+        let (width, first) = (self.layout.width, self.next * self.layout.pieces.height);
+        let mut stream = match stream.filter(|_| !first.is_multiple_of(height)) {
+            Some(stream) => stream,
+            None => {
+                let stored = self.stored((first / height) as usize)?;
+                self.unpacker.stream(stored, width, height.min(self.layout.height - first), limits)?
+            }
+        };
+        let mut part = unpack::next_rows(&mut stream, self.layout.row_bytes(width) * rows as usize)?;
+        self.parted = Some(Parted { height, stream: Some(stream) });
+        predictor::undo(&mut part, &self.layout, width)?;
+        Ok(part)
     }
 
     fn piece(&self, column: u32, rows: u32) -> Piece {
@@ -209,6 +241,25 @@ fn part_plain_strips(layout: &mut Layout, places: &mut Vec<(usize, usize)>) {
     *places = places.iter().flat_map(part).collect();
     layout.pieces.height = ROWS;
     layout.pieces.down = layout.height.div_ceil(ROWS);
+}
+
+/// The same of packed strips that are high, which have to be unpacked from their beginnings on. Answers the height of a
+/// strip.
+fn part_packed_strips<'a>(layout: &mut Layout) -> Option<Parted<'a>> {
+    /// Rows of a part at the most.
+    const ROWS: u32 = 16;
+    if !layout.comes_in_parts() {
+        return None;
+    }
+    let height = layout.pieces.height.min(layout.height);
+    // A part is of one strip.
+    let rows = match layout.pieces.down {
+        0 | 1 => ROWS,
+        _ => (1..=ROWS).rev().find(|rows| height.is_multiple_of(*rows)).unwrap_or(1),
+    };
+    layout.pieces.height = rows;
+    layout.pieces.down = layout.height.div_ceil(rows);
+    Some(Parted { height, stream: None })
 }
 
 /// Where each strip or tile starts and ends in the file.

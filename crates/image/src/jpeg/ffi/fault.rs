@@ -90,6 +90,13 @@ unsafe extern "C-unwind" fn look_at_the_clock(cinfo: &mut sys::jpeg_common_struc
     }
 }
 
+/// Raises an error of libjpeg's numbers, as its own code does.
+pub(super) fn raise(cinfo: &mut sys::jpeg_common_struct, code: c_int) -> ! {
+    // SAFETY: what calls this was called by libjpeg with a live object, whose `err` is the manager it was created with.
+    unsafe { (*cinfo.err).msg_code = code };
+    resume_unwind(Box::new(Fault::of(cinfo)))
+}
+
 unsafe extern "C-unwind" fn error_exit(cinfo: &mut sys::jpeg_common_struct) {
     resume_unwind(Box::new(Fault::of(cinfo)));
 }

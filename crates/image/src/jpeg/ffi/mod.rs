@@ -6,9 +6,11 @@
 //! - Errors leave C by unwinding (`extern "C-unwind"`): the handler raises a typed payload, `guarded` catches it. No
 //!   panic hook runs and nothing is printed. This is why the workspace must never build with `panic = "abort"`.
 //! - libjpeg reads only from the source slice that the reader borrows and writes only into buffers whose sizes are
-//!   computed from its own output dimensions, just before.
+//!   computed from its own output dimensions, just before; coefficients lie in arrays of its own or in `coefficients`,
+//!   which hands out what it asked for and nothing else.
 #![allow(unsafe_code)]
 
+mod coefficients;
 mod fault;
 mod planes;
 mod reader;

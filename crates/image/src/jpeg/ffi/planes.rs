@@ -6,6 +6,7 @@ use super::fault::guarded;
 use super::reader::Reader;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::scratch::Scratch;
 
 /// A JPEG of Y, Cb and Cr that is read from top to bottom at full size.
 pub(crate) struct PlaneStrips<'a> {
@@ -48,6 +49,7 @@ impl<'a> PlaneStrips<'a> {
         source: &'a [u8],
         size: (u32, u32),
         halved: bool,
+        scratch: Scratch<'_>,
         limits: &Limits,
     ) -> Result<Option<Self>, Error> {
         let mut reader = Reader::open(source, size, limits)?;
@@ -63,6 +65,8 @@ impl<'a> PlaneStrips<'a> {
         if factors != [luma, (1, 1), (1, 1)] {
             return Ok(None);
         }
+        reader.lay_coefficients(scratch)?;
+        let cinfo = reader.cinfo();
         guarded(move || {
             cinfo.out_color_space = sys::JCS_YCbCr;
             cinfo.raw_data_out = 1;

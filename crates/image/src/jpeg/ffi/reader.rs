@@ -5,9 +5,11 @@ use std::ptr::NonNull;
 
 use mozjpeg_sys as sys;
 
+use super::coefficients::Coefficients;
 use super::fault::{Clock, error_manager, guarded};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::scratch::Scratch;
 
 /// What the decoder is asked to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,7 @@ struct State {
     cinfo: sys::jpeg_decompress_struct,
     errors: sys::jpeg_error_mgr,
     clock: Option<Clock>,
+    coefficients: Option<Coefficients>,
 }
 
 impl<'a> Reader<'a> {
@@ -111,7 +114,7 @@ impl<'a> Reader<'a> {
         // SAFETY: all-zero is a valid value: integers, raw pointers and optional functions, enums that have a zero.
         let cinfo = unsafe { std::mem::zeroed() };
         let (errors, clock) = (error_manager(limits.on_truncated), limits.deadline.map(Clock::new));
-        let state = NonNull::from(Box::leak(Box::new(State { cinfo, errors, clock })));
+        let state = NonNull::from(Box::leak(Box::new(State { cinfo, errors, clock, coefficients: None })));
         let mut reader = Self { state, source: PhantomData };
         // SAFETY: `state` is live and stays where it is until `reader` is dropped.
         reader.cinfo().common.err = unsafe { &raw mut (*state.as_ptr()).errors };
@@ -135,6 +138,16 @@ impl<'a> Reader<'a> {
             return Err(Error::corrupt("the JPEG has more than one frame header, and they disagree"));
         }
         Ok(reader)
+    }
+
+    /// Has the coefficients of a file of several scans lie in a scratch file, if they are many. Before decompression is
+    /// started.
+    pub(super) fn lay_coefficients(&mut self, scratch: Scratch<'_>) -> Result<(), Error> {
+        let laid = Coefficients::lay(self.cinfo(), scratch)?;
+        // SAFETY: `state` is live while `self` is, and no other reference into it is; what is put there is dropped with
+        // it, after libjpeg's object is destroyed.
+        unsafe { (*self.state.as_ptr()).coefficients = laid };
+        Ok(())
     }
 
     /// Whether the file ended before its image did, and that was accepted.

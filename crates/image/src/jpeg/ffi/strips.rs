@@ -6,6 +6,7 @@ use super::fault::guarded;
 use super::reader::{Colour, Reader, start};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::scratch::Scratch;
 
 /// A JPEG that is read from top to bottom at full size.
 pub(crate) struct Strips<'a> {
@@ -21,9 +22,11 @@ impl<'a> Strips<'a> {
         source: &'a [u8],
         size: (u32, u32),
         colour: Colour,
+        scratch: Scratch<'_>,
         limits: &Limits,
     ) -> Result<Self, Error> {
         let mut reader = Reader::open(source, size, limits)?;
+        reader.lay_coefficients(scratch)?;
         let cinfo = reader.cinfo();
         let (width, height, components) = guarded(move || {
             start(cinfo, 8, colour);

@@ -22,13 +22,13 @@ use std::path::PathBuf;
 use std::sync::{Mutex, Once, PoisonError, RwLock};
 use std::time::Duration;
 
-use imgmill_image::{Recipe, Rendition};
+use imgmill_image::Recipe;
 
 use self::death::Death;
 use self::fatal::Fatal;
 use self::protocol::{Answer, Question, Task};
 use self::worker::Worker;
-use super::Inspected;
+use super::{Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::SourceHash;
 
@@ -63,7 +63,7 @@ pub(super) struct Bounds {
 }
 
 /// An image to work on, and what is asked of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Order<'a> {
     /// The source.
     pub source: &'a [u8],
@@ -73,13 +73,15 @@ pub(super) struct Order<'a> {
     pub recipe: &'a Recipe,
     /// What it may take.
     pub room: Room,
+    /// Where its large renditions go; without it they end in memory.
+    pub outlet: Option<&'a Outlet>,
 }
 
 /// What a process made of a source.
 #[derive(Debug)]
 pub(super) struct MadeApart {
     /// One for each derivative, in the recipe's order.
-    pub renditions: Vec<Rendition>,
+    pub renditions: Vec<MadeRendition>,
     /// The source ends before its image does.
     pub truncated: bool,
     /// What a person should know of it.
@@ -91,7 +93,7 @@ pub(super) struct MadeApart {
 /// What came of asking a derive process once.
 enum Ended {
     /// It answered: with renditions, or with the image's own error.
-    Answered(Result<(Answer, Vec<Rendition>), Error>),
+    Answered(Result<(Answer, Vec<MadeRendition>), Error>),
     /// It will never answer again.
     Died(Death),
 }
@@ -102,6 +104,8 @@ pub(super) struct Workshop {
     program: Program,
     limits: imgmill_image::Limits,
     bounds: Bounds,
+    /// For files of what is too large to be shared in memory.
+    folder: PathBuf,
     idle: Mutex<Vec<Worker>>,
     /// Read by everyone at work; written by an image that is tried again, which is to be alone.
     turns: RwLock<()>,
@@ -115,6 +119,7 @@ impl Workshop {
             program,
             limits,
             bounds,
+            folder: std::env::temp_dir(),
             idle: Mutex::default(),
             turns: RwLock::default(),
             fatal: Fatal::new(),
@@ -122,10 +127,15 @@ impl Workshop {
         }
     }
 
+    /// Names another folder for files than the system's for such.
+    pub fn work_in(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
     /// Starts a process and keeps it for the first image, so that a system that has none to give is known at once.
     /// Blocks.
     pub fn open(&self) -> Result<(), Error> {
-        let worker = self.start()?;
+        let worker = self.start(false)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         Ok(())
     }
@@ -160,7 +170,7 @@ impl Workshop {
     }
 
     /// Works on a source that did not end processes before, and remembers it if it does.
-    fn work(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<Rendition>), Error> {
+    fn work(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<MadeRendition>), Error> {
         let Some(hash) = order.hash else { return self.try_until_known(task, order) };
         self.fatal.check(hash)?;
         let worked = self.try_until_known(task, order);
@@ -173,9 +183,8 @@ impl Workshop {
     }
 
     /// Asks until there is an answer, or a death that another try would only repeat.
-    fn try_until_known(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<Rendition>), Error> {
-        let length = order.source.len() as u64;
-        let question = Question::new(task, length, order.room.memory, order.recipe.to_json(), &self.limits);
+    fn try_until_known(&self, task: Task, order: Order<'_>) -> Result<(Answer, Vec<MadeRendition>), Error> {
+        let question = Question::new(task, &order, &self.limits);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -201,19 +210,21 @@ impl Workshop {
     /// The first try works beside others; a second is alone and in a process of its own.
     fn ask_once(&self, tries: u32, question: &Question, order: Order<'_>) -> Result<Ended, Error> {
         let (_beside, _alone);
+        let on_disk = order.room.on_disk;
         let warm = if tries == 1 {
             _beside = self.turns.read().unwrap_or_else(PoisonError::into_inner);
-            self.idle()
+            // Those that are warm share memory.
+            if on_disk { None } else { self.idle() }
         } else {
             _alone = self.turns.write().unwrap_or_else(PoisonError::into_inner);
             None
         };
         let mut worker = match warm {
             Some(worker) => worker,
-            None => self.start()?,
+            None => self.start(on_disk)?,
         };
         let ended = worker.ask(question, order, &self.bounds);
-        if matches!(ended, Ended::Answered(_)) && worker.is_sane() {
+        if matches!(ended, Ended::Answered(_)) && worker.is_sane() && !on_disk {
             worker.shrink();
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
@@ -226,16 +237,21 @@ impl Workshop {
         std::iter::from_fn(|| idle.pop()).find_map(|mut worker| worker.is_alive().then_some(worker))
     }
 
-    fn start(&self) -> Result<Worker, Error> {
+    /// Starts a process that shares memory, or a file of its own on disk.
+    fn start(&self, on_disk: bool) -> Result<Worker, Error> {
+        let exchange = || match on_disk {
+            true => tempfile::tempfile_in(&self.folder),
+            false => worker::shared_memory(),
+        };
         let mut pause = PAUSE;
-        let mut started = Worker::start(&self.program);
+        let mut started = Worker::start(&self.program, exchange().map_err(worker::not_shared)?);
         for _ in 1..STARTS {
             if started.is_ok() {
                 break;
             }
             std::thread::sleep(pause);
             pause *= 2;
-            started = Worker::start(&self.program);
+            started = Worker::start(&self.program, exchange().map_err(worker::not_shared)?);
         }
         let (worker, sandbox) = started.map_err(|error| {
             let message = "no derive process could be started, which says nothing of this image";

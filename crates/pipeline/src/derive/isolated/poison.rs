@@ -55,7 +55,7 @@ pub(super) fn take_effect(
             send(&mut &*control, &derived(Vec::new()))?;
         }
         b"shorten" => {
-            let laid = Laid { width: 1, height: 1, bytes: 1 << 20 };
+            let laid = Laid { start: source.len() as u64, width: 1, height: 1, bytes: 1 << 20 };
             send(&mut &*control, &derived(vec![laid]))?;
             exchange.set_len(0)?;
         }
@@ -74,7 +74,8 @@ pub(super) fn take_effect(
 
 /// What it would say if it had done as it was asked.
 fn derived(renditions: Vec<Laid>) -> Answer {
-    let header = Inspected { format: "JPEG".to_owned(), width: 1, height: 1, need: 1 };
+    let header =
+        Inspected { format: "JPEG".to_owned(), width: 1, height: 1, need: 1, scratch: 0, written: 0 };
     Answer::Derived {
         header: Some(header),
         renditions,

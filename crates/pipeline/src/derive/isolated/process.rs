@@ -2,19 +2,23 @@
 //!
 //! Standard input is the socket that questions come over, standard output the shared file. Nothing is printed.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use imgmill_image::{Limits, Recipe, Rendition, Sink};
+use imgmill_image::{Coming, Limits, Output, Recipe, Rendition, ScratchFile, Sink, Written};
 
-use super::protocol::{Answer, Laid, Question, Task, receive, send};
+use super::protocol::{Answer, Laid, PAGE, Question, Task, receive, send};
 use super::sandbox::Sandbox;
 use crate::derive::Inspected;
 use crate::error::{Error, Kind, Stage};
@@ -42,7 +46,7 @@ fn work() -> io::Result<()> {
         rustix::stdio::dup2_stdout(&nothing)?;
     }
     send(&mut control, &Answer::Ready(Sandbox::enter()))?;
-    let mut desk = Desk { exchange, recipe: None };
+    let mut desk = Desk { exchange: Arc::new(exchange), recipe: None };
     while let Some(question) = desk.next(&mut control)? {
         #[cfg(feature = "poison")]
         desk.poison(&question, &control)?;
@@ -60,7 +64,7 @@ fn owned(descriptor: BorrowedFd<'_>) -> io::Result<std::os::fd::OwnedFd> {
 
 /// What is kept from one question to the next.
 struct Desk {
-    exchange: File,
+    exchange: Arc<File>,
     recipe: Option<(String, Recipe)>,
 }
 
@@ -89,7 +93,7 @@ impl Desk {
                     return Ok(Answer::Inspected(header.clone()));
                 }
                 let taken = header.as_ref().map_or(question.memory, |header| header.need);
-                let derived = derive(&self.exchange, &source, recipe, &limits, header);
+                let derived = derive(&self.exchange, question, &source, recipe, &limits, header);
                 // What a large image leaves free is given back before the next may count on it.
                 if taken > LARGE {
                     system::give_back();
@@ -135,7 +139,7 @@ impl Desk {
         #[allow(unsafe_code)]
         // SAFETY: the map is sound while nobody shortens or writes this part of the file. Two hold it: the program,
         // which does neither while it waits for an answer, and this process, which writes behind it.
-        let map = unsafe { memmap2::MmapOptions::new().len(length).map(&self.exchange) };
+        let map = unsafe { memmap2::MmapOptions::new().len(length).map(&*self.exchange) };
         map.map_err(failed)
     }
 }
@@ -146,55 +150,101 @@ const LARGE: u64 = 32 << 20;
 const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 fn derive(
-    exchange: &File,
+    exchange: &Arc<File>,
+    question: &Question,
     source: &[u8],
     recipe: &Recipe,
     limits: &Limits,
     header: Option<Inspected>,
 ) -> Result<Answer, Error> {
     let started = Instant::now();
-    let mut shelf = Shelf { exchange, end: source.len() as u64, renditions: Vec::new(), refused: None };
+    let mut shelf = Shelf::new(Arc::clone(exchange), question);
     let derived = imgmill_image::derive(source, recipe, &mut shelf, limits);
-    if let Some(refused) = shelf.refused {
-        return Err(not_laid(refused));
-    }
-    let imgmill_image::Derived { truncated, notes, .. } = derived?;
+    let imgmill_image::Derived { truncated, notes, .. } = derived.map_err(in_file)?;
     let elapsed = started.elapsed();
     Ok(Answer::Derived { header, renditions: shelf.renditions, truncated, notes, elapsed })
 }
 
-/// Lays renditions into the shared file as they are made, so that none waits in memory.
-struct Shelf<'a> {
-    exchange: &'a File,
-    end: u64,
-    renditions: Vec<Laid>,
-    refused: Option<io::Error>,
+/// An error of the engine, which does not know what the shared file's limit is called.
+fn in_file(error: imgmill_image::Error) -> Error {
+    let io = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    // Where the signal that goes with it is ignored.
+    if io.is_some_and(|io| io.kind() == io::ErrorKind::FileTooLarge) {
+        let message = "its renditions have more bytes than --max-output allows";
+        return Error::new(Stage::Derive, Kind::TooLarge, message);
+    }
+    error.into()
 }
 
-/// Why a rendition could not be laid into the shared file.
-fn not_laid(error: io::Error) -> Error {
-    match error.kind() {
-        // The file's limit, where the signal that goes with it is ignored.
-        io::ErrorKind::FileTooLarge => Error::new(
-            Stage::Derive,
-            Kind::TooLarge,
-            "its renditions have more bytes than --max-output allows",
-        ),
-        _ => Error::new(Stage::Derive, Kind::Internal, "a derive process could not hand its renditions over")
-            .caused_by(error),
+/// Lays renditions into the shared file as they are made, so that none waits in memory, and what is to lie aside behind
+/// them.
+struct Shelf {
+    exchange: Arc<File>,
+    /// The end of what is laid; known to the rendition, too, that is being written.
+    end: Rc<Cell<u64>>,
+    renditions: Vec<Laid>,
+    aside: Range<u64>,
+}
+
+impl Shelf {
+    fn new(exchange: Arc<File>, question: &Question) -> Self {
+        let end = Rc::new(Cell::new(question.length));
+        Self { exchange, end, renditions: Vec::new(), aside: question.aside() }
+    }
+
+    fn place(&self) -> Place {
+        Place { exchange: Arc::clone(&self.exchange), start: self.end.get(), end: Rc::clone(&self.end) }
     }
 }
 
-impl Sink for Shelf<'_> {
+impl Sink for Shelf {
     fn put(&mut self, rendition: Rendition) -> io::Result<()> {
-        if let Err(error) = self.exchange.write_all_at(&rendition.bytes, self.end) {
-            let kind = error.kind();
-            self.refused = Some(error);
-            return Err(kind.into());
-        }
-        let bytes = rendition.bytes.len() as u64;
-        self.end += bytes;
-        self.renditions.push(Laid { width: rendition.width, height: rendition.height, bytes });
+        let mut place = self.place();
+        place.add(&rendition.bytes)?;
+        let Rendition { width, height, bytes, .. } = rendition;
+        self.renditions.push(Laid { start: place.start, width, height, bytes: bytes.len() as u64 });
         Ok(())
+    }
+
+    fn open(&mut self, _: &Coming) -> io::Result<Option<Box<dyn Output>>> {
+        Ok(Some(Box::new(self.place())))
+    }
+
+    fn scratch(&mut self, bytes: u64) -> io::Result<Option<ScratchFile>> {
+        let start = self.aside.start;
+        let end = start.saturating_add(bytes);
+        if end > self.aside.end {
+            // More than the header promised; memory will end it, and there may be more in a second try.
+            return Ok(None);
+        }
+        self.aside.start = end.next_multiple_of(PAGE);
+        Ok(Some(ScratchFile { file: Arc::clone(&self.exchange), start }))
+    }
+
+    fn put_written(&mut self, written: Written) -> io::Result<()> {
+        let output: Box<dyn std::any::Any> = written.output;
+        let place = output.downcast::<Place>().map_err(|_| io::ErrorKind::InvalidData)?;
+        let Coming { width, height, .. } = written.coming;
+        self.renditions.push(Laid { start: place.start, width, height, bytes: written.length });
+        Ok(())
+    }
+}
+
+/// Where a rendition lies that is being written: nothing else is laid down meanwhile.
+struct Place {
+    exchange: Arc<File>,
+    start: u64,
+    end: Rc<Cell<u64>>,
+}
+
+impl Output for Place {
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.exchange.write_all_at(bytes, self.end.get())?;
+        self.end.set(self.end.get() + bytes.len() as u64);
+        Ok(())
+    }
+
+    fn begin_with(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.exchange.write_all_at(bytes, self.start)
     }
 }

@@ -54,17 +54,29 @@ impl Sandbox {
     }
 }
 
-/// Bounds the memory that a process may add to what it has, and the length of a file that it may write.
+/// What a process may add to what it has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed {
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Bytes of files that it may map beside.
+    pub mapped: u64,
+    /// The length of a file that it may write.
+    pub file: u64,
+}
+
+/// Sets the bounds of a process. What may be mapped is no more memory: that has a bound of its own (its data), where the
+/// kernel knows one.
 #[cfg(target_os = "linux")]
-pub(super) fn limit(child: &Child, memory: u64, file: u64) -> io::Result<()> {
+pub(super) fn limit(child: &Child, allowed: Allowed) -> io::Result<()> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(()) };
-    let has = match std::fs::read_to_string(format!("/proc/{}/statm", child.id())) {
-        Ok(text) => text.split(' ').next().and_then(|pages| pages.parse::<u64>().ok()),
-        // Without /proc there is nothing to add to.
-        Err(_) => None,
-    };
+    // Without /proc there is nothing to add to.
+    let has = std::fs::read_to_string(format!("/proc/{}/statm", child.id())).unwrap_or_default();
+    // Of all, and of data and stack (proc_pid_statm(5)), in pages.
+    let has = |field| has.split_whitespace().nth(field).and_then(|pages| pages.parse::<u64>().ok());
+    let page = rustix::param::page_size() as u64;
     let set = |resource, most: u64| {
         // Nobody may go past the limit that this program was started with, nor raise it.
         let maximum = getrlimit(resource).maximum;
@@ -75,16 +87,19 @@ pub(super) fn limit(child: &Child, memory: u64, file: u64) -> io::Result<()> {
             error => Err(error),
         })
     };
-    if let Some(pages) = has.filter(|pages| *pages > 0) {
-        let has = pages * rustix::param::page_size() as u64;
-        set(Resource::As, has.saturating_add(memory))?;
+    let Allowed { memory, mapped, file } = allowed;
+    if let Some(pages) = has(0).filter(|pages| *pages > 0) {
+        set(Resource::As, (pages * page).saturating_add(memory).saturating_add(mapped))?;
+    }
+    if let Some(pages) = has(5).filter(|pages| *pages > 0) {
+        set(Resource::Data, (pages * page).saturating_add(memory))?;
     }
     Ok(set(Resource::Fsize, file)?)
 }
 
 /// Only Linux lets one process bound another.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn limit(_: &Child, _: u64, _: u64) -> io::Result<()> {
+pub(super) fn limit(_: &Child, _: Allowed) -> io::Result<()> {
     Ok(())
 }
 
@@ -123,6 +138,7 @@ mod linux {
         #[cfg(target_arch = "x86_64")]
         libc::SYS_poll,
         libc::SYS_ftruncate,
+        libc::SYS_fallocate,
         libc::SYS_brk,
         libc::SYS_mmap,
         libc::SYS_mremap,

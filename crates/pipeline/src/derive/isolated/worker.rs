@@ -8,14 +8,15 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use imgmill_image::{Recipe, Rendition};
+use imgmill_image::{Coming, Derivative, Output as _, OutputFormat};
 
 use super::death::Death;
 use super::protocol::{Answer, Laid, Question, Task, receive, send};
 use super::room::Room;
-use super::sandbox::{self, Sandbox};
+use super::sandbox::{self, Allowed, Sandbox};
 use super::{Bounds, Ended, Order, Program};
-use crate::error::{Error, Kind, Stage};
+use crate::derive::{Content, MadeRendition, Outlet};
+use crate::error::{Error, Kind, Stage, is_disk_full, own_error};
 
 /// How long a process may take to start and shut itself in.
 const STARTING: Duration = Duration::from_secs(30);
@@ -46,10 +47,9 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one and waits until it is shut in.
-    pub fn start(program: &Program) -> io::Result<(Worker, Sandbox)> {
+    /// Starts one that shares a file, and waits until it is shut in.
+    pub fn start(program: &Program, exchange: File) -> io::Result<(Worker, Sandbox)> {
         let (control, theirs) = UnixStream::pair()?;
-        let exchange = shared_file()?;
         let mut child = Command::new(&program.path)
             .args(&program.arguments)
             .env_clear()
@@ -81,7 +81,7 @@ impl Worker {
 
     /// Has it work on one source. Whatever is not an answer in time is a death.
     pub fn ask(&mut self, question: &Question, order: Order<'_>, bounds: &Bounds) -> Ended {
-        let Order { source, recipe, room, .. } = order;
+        let Order { source, room, .. } = order;
         if let Err(error) = self.hand_over(question, source, room, bounds) {
             return match error.kind() {
                 // Nobody listens any more.
@@ -97,7 +97,7 @@ impl Worker {
             Ok(Some(Answer::Failed { kind, message })) => {
                 Ended::Answered(Err(Error::new(Stage::Derive, kind, tidy(&message))))
             }
-            Ok(Some(mut answer)) => match self.collect(&answer, question, recipe, room) {
+            Ok(Some(mut answer)) => match self.collect(&answer, question, order) {
                 Ok(renditions) => {
                     if let Answer::Derived { notes, .. } = &mut answer {
                         notes.truncate(NOTES);
@@ -105,7 +105,8 @@ impl Worker {
                     }
                     Ended::Answered(Ok((answer, renditions)))
                 }
-                Err(_) => self.is_mad(),
+                Err(Uncollected::NotTaken(error)) => Ended::Answered(Err(error)),
+                Err(Uncollected::Nonsense) => self.is_mad(),
             },
             Err(error) if error.kind() == io::ErrorKind::InvalidData => self.is_mad(),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -125,12 +126,13 @@ impl Worker {
         // Whatever it said about earlier images is of no use, and must not fill the pipe.
         self.last_words();
         self.exchange.write_all_at(source, 0)?;
-        let longest = question.length.saturating_add(room.output);
         let beginning = &source[..source.len().min(imgmill_image::SNIFF_LEN)];
         let stack = imgmill_image::sniff(beginning).map_or(0, |format| format.stack());
-        let beside = question.length.saturating_add(bounds.slack).saturating_add(stack);
-        let memory = room.memory.saturating_add(beside);
-        sandbox::limit(&self.child, memory, longest)?;
+        let memory = room.memory.saturating_add(bounds.slack).saturating_add(stack);
+        let aside = question.aside();
+        let file = if room.scratch > 0 { aside.end } else { question.length.saturating_add(room.output) };
+        let mapped = question.length.saturating_add(aside.end - aside.start);
+        sandbox::limit(&self.child, Allowed { memory, mapped, file })?;
         // A process that does not listen must not hold up who asks; the longest recipe is written at once.
         self.control.set_write_timeout(Some(bounds.time))?;
         send(&mut self.control, question)
@@ -147,15 +149,13 @@ impl Worker {
         Ended::Died(Death::Timeout)
     }
 
-    /// The renditions that an answer speaks of, out of the shared file; an error where it cannot be true.
+    /// The renditions that an answer speaks of, out of the shared file.
     fn collect(
         &self,
         answer: &Answer,
         question: &Question,
-        recipe: &Recipe,
-        room: Room,
-    ) -> io::Result<Vec<Rendition>> {
-        let nonsense = || io::Error::from(io::ErrorKind::InvalidData);
+        order: Order<'_>,
+    ) -> Result<Vec<MadeRendition>, Uncollected> {
         let laid = match (question.task, answer) {
             (Task::Inspect | Task::Begin, Answer::Inspected(header)) if is_word(&header.format) => {
                 return Ok(Vec::new());
@@ -166,33 +166,71 @@ impl Worker {
                 renditions
             }
             (Task::Derive, Answer::Derived { header: None, renditions, .. }) => renditions,
-            _ => return Err(nonsense()),
+            _ => return Err(Uncollected::Nonsense),
         };
+        let derivatives = order.recipe.derivatives();
+        let places = question.length..=question.length.saturating_add(question.output);
         let total = laid.iter().fold(0u64, |sum, laid| sum.saturating_add(laid.bytes));
+        let are_there = laid.iter().all(|laid| {
+            places.contains(&laid.start) && places.contains(&laid.start.saturating_add(laid.bytes))
+        });
         // More than its file's limit let it write?
-        if laid.len() != recipe.derivatives().len() || total > room.output {
-            return Err(nonsense());
+        if laid.len() != derivatives.len() || total > question.output || !are_there {
+            return Err(Uncollected::Nonsense);
         }
-        let mut at = question.length;
-        let mut renditions = Vec::with_capacity(laid.len());
-        for (derivative, Laid { width, height, bytes }) in recipe.derivatives().iter().zip(laid) {
-            // By the file's own place, which nobody else uses: such a read needs no memory that is cleared before.
-            let mut shared = &self.exchange;
-            shared.seek(io::SeekFrom::Start(at))?;
-            let mut file = Vec::with_capacity(usize::try_from(*bytes).map_err(|_| nonsense())?);
-            if shared.take(*bytes).read_to_end(&mut file)? as u64 != *bytes {
-                return Err(nonsense());
-            }
-            at += bytes;
-            renditions.push(Rendition {
-                label: derivative.label.clone(),
-                format: derivative.request.format,
-                width: *width,
-                height: *height,
-                bytes: file,
-            });
+        let outlet = order.outlet.filter(|_| order.room.on_disk);
+        derivatives
+            .iter()
+            .zip(laid)
+            .map(|(derivative, laid)| {
+                let content = match outlet.filter(|_| derivative.request.format == OutputFormat::Ptif) {
+                    Some(outlet) => self.hand_on(derivative, laid, outlet)?,
+                    None => self.in_memory(laid)?,
+                };
+                let Laid { width, height, .. } = *laid;
+                Ok(MadeRendition { format: derivative.request.format, width, height, content })
+            })
+            .collect()
+    }
+
+    fn in_memory(&self, laid: &Laid) -> Result<Content, Uncollected> {
+        // By the file's own place, which nobody else uses: such a read needs no memory that is cleared before.
+        let mut shared = &self.exchange;
+        shared.seek(io::SeekFrom::Start(laid.start)).map_err(|_| Uncollected::Nonsense)?;
+        let length = usize::try_from(laid.bytes).map_err(|_| Uncollected::Nonsense)?;
+        let mut bytes = Vec::with_capacity(length);
+        match shared.take(laid.bytes).read_to_end(&mut bytes) {
+            Ok(read) if read == length => Ok(Content::Bytes(bytes.into())),
+            _ => Err(Uncollected::Nonsense),
         }
-        Ok(renditions)
+    }
+
+    /// A rendition that is too large for memory goes on piece by piece.
+    fn hand_on(&self, derivative: &Derivative, laid: &Laid, outlet: &Outlet) -> Result<Content, Uncollected> {
+        /// Bytes of a piece.
+        const PIECE: usize = 1 << 20;
+        let Laid { start, width, height, bytes } = *laid;
+        let coming = Coming {
+            label: derivative.label.clone(),
+            format: derivative.request.format,
+            width,
+            height,
+            most: bytes,
+        };
+        let not_taken = |error| Uncollected::NotTaken(not_handed_on(&coming.label, error));
+        let Some(mut upload) = (outlet.open)(&coming).map_err(not_taken)? else {
+            return self.in_memory(laid);
+        };
+        let mut piece = vec![0; PIECE];
+        let mut done = 0;
+        while done < bytes {
+            let some = usize::try_from(bytes - done).unwrap_or(PIECE).min(PIECE);
+            let read = self.exchange.read_exact_at(&mut piece[..some], start + done);
+            read.map_err(|_| Uncollected::Nonsense)?;
+            upload.add(&piece[..some]).map_err(not_taken)?;
+            done += some as u64;
+        }
+        Ok(Content::Upload(upload))
     }
 
     /// Gives back the memory of a large image before the next wait.
@@ -246,6 +284,22 @@ impl Drop for Worker {
     }
 }
 
+/// Why there are no renditions although the process answered.
+enum Uncollected {
+    /// What it said cannot be true.
+    Nonsense,
+    /// Where they belong did not take them.
+    NotTaken(Error),
+}
+
+fn not_handed_on(label: &str, error: io::Error) -> Error {
+    own_error(&error).unwrap_or_else(|| {
+        let kind = if is_disk_full(&error) { Kind::DiskFull } else { Kind::Io };
+        let message = format!("the rendition “{label}” could not be handed on: {error}");
+        Error::new(Stage::Derive, kind, message).caused_by(error)
+    })
+}
+
 /// A format's name, not a text that somebody would like to see in a log.
 fn is_word(text: &str) -> bool {
     text.len() <= 32 && text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ')
@@ -284,16 +338,17 @@ impl Read for Patient<'_> {
 }
 
 /// A file that lies in memory and has no name; elsewhere than on Linux an unnamed one on disk.
-fn shared_file() -> io::Result<File> {
+pub(super) fn shared_memory() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     return Ok(rustix::fs::memfd_create("imgmill", rustix::fs::MemfdFlags::CLOEXEC)?.into());
     #[cfg(not(target_os = "linux"))]
     tempfile::tempfile()
 }
 
-fn not_shared(error: io::Error) -> Error {
+pub(super) fn not_shared(error: io::Error) -> Error {
     let message = "the image could not be shared with a derive process";
-    Error::new(Stage::Derive, Kind::Internal, message).caused_by(error)
+    let kind = if is_disk_full(&error) { Kind::DiskFull } else { Kind::Io };
+    Error::new(Stage::Derive, kind, message).caused_by(error)
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ impl Drain {
             Error::new(Stage::Fetch, Kind::Io, message)
         })?;
         let fetcher = || Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone());
-        let deriver = Deriver::new(&settings.limits, settings.isolation.clone())?;
+        let deriver =
+            Deriver::new(&settings.limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
         deriver.check().await?;
         let stages = Stages {
             fetcher: fetcher()?,

@@ -4,10 +4,12 @@
 
 mod fax;
 mod jpeg;
+mod stream;
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use self::fax::Coding;
+use self::stream::{Lzw, PackBits};
 use super::directory::Directory;
 use super::layout::{Layout, compression, tag};
 use super::unsupported;
@@ -52,7 +54,7 @@ impl<'a> Unpacker<'a> {
         };
         let mut rows_of = match layout.compression {
             compression::NONE => data[..data.len().min(length)].to_vec(),
-            compression::LZW => lzw(data, length)?,
+            compression::LZW => read(Lzw::new(data), length)?,
             compression::DEFLATE | compression::OLD_DEFLATE => {
                 read(flate2::read::ZlibDecoder::new(data), length)?
             }
@@ -60,7 +62,7 @@ impl<'a> Unpacker<'a> {
                 let decoder = zstd::stream::read::Decoder::with_buffer(data).map_err(damaged)?;
                 read(decoder, length)?
             }
-            compression::PACKBITS => packbits(data, length),
+            compression::PACKBITS => read(PackBits::new(data), length)?,
             compression::FAX_RLE => self.fax(data, width, rows, Coding::Runs { unit: 8 })?,
             compression::FAX_RLE_WORDS => self.fax(data, width, rows, Coding::Runs { unit: 16 })?,
             compression::FAX_3 => {
@@ -75,10 +77,28 @@ impl<'a> Unpacker<'a> {
             other => return Err(unsupported(format!("compression {other}"))),
         };
         if rows_of.len() < length {
-            return Err(Error::truncated("a strip or tile of the TIFF ends before its pixels do"));
+            return Err(cut());
         }
         rows_of.truncate(length);
         Ok(rows_of)
+    }
+
+    /// The same bytes one after another, where its compression allows without all of them being held.
+    pub(super) fn stream(
+        &self,
+        data: &'a [u8],
+        width: u32,
+        rows: u32,
+        limits: &Limits,
+    ) -> Result<Box<dyn Read + 'a>, Error> {
+        Ok(match self.layout.compression {
+            _ if self.layout.reversed => Box::new(Cursor::new(self.unpack(data, width, rows, limits)?)),
+            compression::LZW => Box::new(Lzw::new(data)),
+            compression::DEFLATE | compression::OLD_DEFLATE => Box::new(flate2::read::ZlibDecoder::new(data)),
+            compression::ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(data).map_err(damaged)?),
+            compression::PACKBITS => Box::new(PackBits::new(data)),
+            _ => Box::new(Cursor::new(self.unpack(data, width, rows, limits)?)),
+        })
     }
 
     fn fax(&self, data: &[u8], width: u32, rows: u32, coding: Coding) -> Result<Vec<u8>, Error> {
@@ -93,6 +113,19 @@ fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::corrupt(format!("a strip or tile of the TIFF is damaged: {error}")).caused_by(error)
 }
 
+/// The next rows of a stream, of `length` bytes.
+pub(super) fn next_rows(stream: &mut dyn Read, length: usize) -> Result<Vec<u8>, Error> {
+    let rows = read(stream, length)?;
+    if rows.len() < length {
+        return Err(cut());
+    }
+    Ok(rows)
+}
+
+fn cut() -> Error {
+    Error::truncated("a strip or tile of the TIFF ends before its pixels do")
+}
+
 /// At most `length` bytes of a stream; what is wrong with it after that is of no concern.
 fn read(stream: impl Read, length: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
@@ -101,53 +134,6 @@ fn read(stream: impl Read, length: usize) -> Result<Vec<u8>, Error> {
         Err(e) => Err(damaged(e)),
         Ok(_) => Ok(bytes),
     }
-}
-
-/// TIFF 6.0 §13. The first writers packed codes from the lowest bit on, which shows in the first code: it is Clear.
-fn lzw(data: &[u8], length: usize) -> Result<Vec<u8>, Error> {
-    use weezl::{BitOrder, LzwStatus, decode::Decoder};
-    let mut decoder = match data {
-        [0, second, ..] if second & 1 == 1 => Decoder::new(BitOrder::Lsb, 8),
-        _ => Decoder::with_tiff_size_switch(BitOrder::Msb, 8),
-    };
-    let mut bytes = vec![0; length];
-    let (mut read, mut written) = (0, 0);
-    while written < length {
-        let result = decoder.decode_bytes(&data[read..], &mut bytes[written..]);
-        (read, written) = (read + result.consumed_in, written + result.consumed_out);
-        match result.status {
-            Ok(LzwStatus::Ok) if result.consumed_in + result.consumed_out > 0 => {}
-            Ok(_) => break,
-            Err(e) => return Err(damaged(e)),
-        }
-    }
-    bytes.truncate(written);
-    Ok(bytes)
-}
-
-/// TIFF 6.0 §9.
-fn packbits(data: &[u8], length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(length.min(data.len() * 64));
-    let mut rest = data;
-    while let [control, tail @ ..] = rest {
-        if bytes.len() >= length {
-            break;
-        }
-        rest = match control {
-            0..=127 => {
-                let (literal, tail) = tail.split_at(tail.len().min(usize::from(*control) + 1));
-                bytes.extend_from_slice(literal);
-                tail
-            }
-            128 => tail,
-            129..=255 => {
-                let Some((value, tail)) = tail.split_first() else { break };
-                bytes.extend(std::iter::repeat_n(*value, 257 - usize::from(*control)));
-                tail
-            }
-        };
-    }
-    bytes
 }
 
 fn webp(data: &[u8], layout: &Layout, width: u32, rows: u32) -> Result<Vec<u8>, Error> {
