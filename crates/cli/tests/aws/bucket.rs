@@ -76,7 +76,8 @@ fn put(bucket: &str, file: &std::path::Path, keys: &[String]) {
         let lines = some.iter().map(|key| {
             let url = format!("{}/{bucket}/{}", endpoint(), encoded(key));
             // Moto's server drops a connection now and then.
-            let retry = "retry = 5\nretry-all-errors\nretry-delay = 1";
+            let retry =
+                format!("header = \"{}\"\nretry = 5\nretry-all-errors\nretry-delay = 1", signed("s3"));
             format!(
                 "url = \"{url}\"\nupload-file = \"{}\"\noutput = /dev/null\nfail\nsilent\n{retry}\n",
                 file.display()
