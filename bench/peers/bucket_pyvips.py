@@ -37,7 +37,7 @@ def main():
         # Shrinks while it reads where the format can: the fastest way that pyvips has.
         image = pyvips.Image.thumbnail(name + extension, LARGEST, height=LARGEST, size="down")
         image.tiffsave(
-            name + ".tif",
+            name + "-pyramid.tif",
             tile=True,
             pyramid=True,
             compression="deflate",
@@ -46,10 +46,10 @@ def main():
             xres=11.812,
             yres=11.812,
         )
-        s3.upload_file(name + ".tif", images, stem + ".tif")
+        s3.upload_file(name + "-pyramid.tif", images, stem + ".tif")
         s3.delete_object(Bucket=records, Key=record)
         os.remove(name + extension)
-        os.remove(name + ".tif")
+        os.remove(name + "-pyramid.tif")
 
     with ThreadPoolExecutor(int(threads)) as pool:
         list(pool.map(make, waiting))
