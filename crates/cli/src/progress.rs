@@ -84,17 +84,20 @@ pub fn closing(summary: &Summary, elapsed: Duration, address: &str) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  failed in {stage}: {kind} × {count}");
     }
+    text + &cost(summary, address, "rows")
+}
+
+/// What the rows, or whatever they are called, cost together.
+pub fn cost(summary: &Summary, address: &str, rows: &str) -> String {
     let times = &summary.timings;
-    let _ = write!(
-        text,
-        "\n  downloaded {}, stored {} in {address}\n  time over all rows: fetch {}, derive {}, store {}",
+    format!(
+        "\n  downloaded {}, stored {} in {address}\n  time over all {rows}: fetch {}, derive {}, store {}",
         mebibytes(summary.downloaded),
         mebibytes(summary.stored),
         seconds(times.fetch),
         seconds(times.derive),
         seconds(times.store),
-    );
-    text
+    )
 }
 
 /// The same as one log line, for machines.

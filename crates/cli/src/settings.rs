@@ -25,8 +25,8 @@ pub use collect::collect;
 pub use worker::{log_level, queue, worker};
 
 use crate::args::{
-    AgainArguments, Gray, Isolate, LimitArguments, OnTruncated, RecipeArguments, Revalidate, RunArguments,
-    StoreArguments,
+    AgainArguments, Gray, Isolate, LimitArguments, ObjectArguments, OnTruncated, RecipeArguments, Revalidate,
+    RunArguments, StoreArguments,
 };
 
 const DEFAULT_STORE: &str = "outputs";
@@ -48,7 +48,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         recipe,
         store: store(&arguments.store, environment)?,
         objects: objects(&arguments.store, &limits, environment)?,
-        put: put(&arguments.store)?,
+        put: put(&arguments.store.objects)?,
         keys,
         freshness: freshness(&arguments.again),
         work_dir,
@@ -171,7 +171,7 @@ fn objects(
     limits: &Limits,
     environment: &Environment,
 ) -> Result<ObjectOptions, String> {
-    let encryption = match &arguments.sse {
+    let encryption = match &arguments.objects.sse {
         Some(text) => Some(text.parse().map_err(|error| format!("--sse: {error}"))?),
         None => None,
     };
@@ -196,7 +196,7 @@ pub fn read_objects(limits: &Limits, environment: &Environment) -> ObjectOptions
     }
 }
 
-fn put(arguments: &StoreArguments) -> Result<PutSettings, String> {
+fn put(arguments: &ObjectArguments) -> Result<PutSettings, String> {
     let tag = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("--tag {text}: expected NAME=VALUE")),

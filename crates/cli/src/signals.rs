@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Signal};
 
 /// Listens from now on. The token is cancelled by the first signal, which is then known.
-pub fn listen() -> std::io::Result<(CancellationToken, Arc<OnceLock<Signal>>)> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+///
+/// # Errors
+/// A sentence, where the system does not let it.
+pub fn listen() -> Result<(CancellationToken, Arc<OnceLock<Signal>>), String> {
+    let heard = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+    let (mut interrupt, mut terminate) = (heard(SignalKind::interrupt())?, heard(SignalKind::terminate())?);
     let token = CancellationToken::new();
     let first = Arc::new(OnceLock::new());
     let (cancel, known) = (token.clone(), Arc::clone(&first));

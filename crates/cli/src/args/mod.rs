@@ -20,8 +20,8 @@ pub use bucket::{
 pub use collect::{CollectArguments, CollectOptions, Collection};
 pub use run::RunArguments;
 pub use shared::{
-    AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, OnTruncated,
-    RecipeArguments, Revalidate, StoreArguments,
+    AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, ObjectArguments,
+    OnTruncated, RecipeArguments, Revalidate, StoreArguments,
 };
 pub use tile::{TileArguments, TileFormat, TileLayout};
 pub use worker::{

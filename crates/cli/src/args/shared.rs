@@ -45,6 +45,19 @@ pub struct StoreArguments {
     /// How objects are named, from {hash} {stem} {path} {label} {ext} {row}. Default: {hash}.{ext}.
     #[arg(long, value_name = "TEMPLATE")]
     pub key: Option<String>,
+    #[command(flatten)]
+    pub objects: ObjectArguments,
+    /// Where local copies and large downloads go. Default: imgmill in the system's temp folder.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub work_dir: Option<PathBuf>,
+    /// Keep no local copies; the columns input and output stay empty.
+    #[arg(long)]
+    pub discard: bool,
+}
+
+/// What is said of every object that is stored.
+#[derive(Debug, Clone, Args)]
+pub struct ObjectArguments {
     /// Cache-Control of the objects.
     #[arg(long, value_name = "TEXT")]
     pub cache_control: Option<String>,
@@ -57,12 +70,6 @@ pub struct StoreArguments {
     /// A tag for the objects; may be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub tag: Vec<String>,
-    /// Where local copies and large downloads go. Default: imgmill in the system's temp folder.
-    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
-    pub work_dir: Option<PathBuf>,
-    /// Keep no local copies; the columns input and output stay empty.
-    #[arg(long)]
-    pub discard: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueHint};
 
 use super::quantity::{at_least_one, seconds};
-use super::shared::{LimitArguments, LogArguments};
+use super::shared::{LimitArguments, LogArguments, ObjectArguments};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -113,18 +113,8 @@ pub struct WorkerMakingArguments {
     /// What the url in …_info fields looks like: path, virtual, or base=URL.
     #[arg(long, value_name = "STYLE", default_value = "path")]
     pub url_style: String,
-    /// Cache-Control of the objects.
-    #[arg(long, value_name = "TEXT")]
-    pub cache_control: Option<String>,
-    /// Storage class of the objects, such as STANDARD_IA.
-    #[arg(long, value_name = "CLASS")]
-    pub storage_class: Option<String>,
-    /// Server-side encryption: AES256, aws:kms or aws:kms:KEY.
-    #[arg(long, value_name = "METHOD")]
-    pub sse: Option<String>,
-    /// A tag for the objects; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub tag: Vec<String>,
+    #[command(flatten)]
+    pub objects: ObjectArguments,
     /// Where large downloads go. Default: imgmill in the system's temp folder.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,

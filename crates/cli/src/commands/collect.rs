@@ -24,7 +24,7 @@ async fn work(logs: &LogArguments, settings: Settings) -> Exit {
     logging::start(logs, &ProgressBar::hidden());
     let (shutdown, signal) = match signals::listen() {
         Ok(listening) => listening,
-        Err(error) => return complain(&format!("signals cannot be heard: {error}"), Exit::Fatal),
+        Err(message) => return complain(&message, Exit::Fatal),
     };
     let show = |message: &str| {
         // Nobody may be listening any more; that is no reason to end otherwise.

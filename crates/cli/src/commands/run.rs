@@ -44,7 +44,7 @@ async fn batch(arguments: &RunArguments, settings: imgmill_systems::batch::Setti
     logging::start(&arguments.logs, &bar);
     let (shutdown, signal) = match signals::listen() {
         Ok(listening) => listening,
-        Err(error) => return complain(&format!("signals cannot be heard: {error}"), Exit::Fatal),
+        Err(message) => return complain(&message, Exit::Fatal),
     };
     let started = Instant::now();
     let prepared = tokio::select! {

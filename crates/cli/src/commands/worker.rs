@@ -37,7 +37,7 @@ async fn work(logs: &LogArguments, settings: Settings) -> Exit {
     logging::start(logs, &ProgressBar::hidden());
     let (shutdown, signal) = match signals::listen() {
         Ok(listening) => listening,
-        Err(error) => return complain(&format!("signals cannot be heard: {error}"), Exit::Fatal),
+        Err(message) => return complain(&message, Exit::Fatal),
     };
     if !settings.postback.has_secret() {
         tracing::warn!("POSTBACK_SECRET_KEY is not set: postbacks have no postback_secret_key");

@@ -42,7 +42,7 @@ pub fn worker(arguments: &WorkerArguments, environment: &Environment) -> Result<
         recipe: derivatives(making)?,
         store: store(&stored, environment)?,
         objects,
-        put: put(&stored)?,
+        put: put(&stored.objects)?,
         network: network(&arguments.network)?,
         postback: PostbackSettings {
             secret: environment.get("POSTBACK_SECRET_KEY").map(Secret::new),
@@ -121,10 +121,7 @@ fn stored(arguments: &WorkerMakingArguments) -> StoreArguments {
     StoreArguments {
         store: arguments.store.clone(),
         key: None,
-        cache_control: arguments.cache_control.clone(),
-        storage_class: arguments.storage_class.clone(),
-        sse: arguments.sse.clone(),
-        tag: arguments.tag.clone(),
+        objects: arguments.objects.clone(),
         work_dir: arguments.work_dir.clone(),
         discard: true,
     }

@@ -41,9 +41,9 @@ pub fn outgoing(text: &str, names: &Names) -> Result<Outgoing, String> {
 /// Sends messages, ten at once, and answers how many. Everything that [`outgoing`] makes may be sent.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use imgmill_systems::worker::{QueueSettings, send};
-/// # let settings: QueueSettings = todo!();
+///
+/// # async fn example(settings: QueueSettings) -> Result<(), Box<dyn std::error::Error>> {
 /// let queue = settings.open().await?.queue;
 /// let text = r#"{"image_url": "https://example.org/a.jpg", "postback_url": "https://example.org/done"}"#;
 /// let message = send::outgoing(text, &send::Names::default())?;

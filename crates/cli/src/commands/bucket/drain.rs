@@ -9,7 +9,7 @@ use imgmill_systems::bucket::drain::{Drain, Finished};
 use super::{complain, fatal, say};
 use crate::args::{DrainArguments, LogFormat};
 use crate::exit::Exit;
-use crate::progress::{self, BarReporter, mebibytes, seconds};
+use crate::progress::{self, BarReporter, cost, seconds};
 use crate::settings::{Environment, bucket};
 use crate::{logging, signals};
 
@@ -28,7 +28,7 @@ pub async fn run(mut arguments: DrainArguments) -> Exit {
     logging::start(&arguments.logs, &bar);
     let (shutdown, signal) = match signals::listen() {
         Ok(listening) => listening,
-        Err(error) => return complain(&format!("signals cannot be heard: {error}"), Exit::Fatal),
+        Err(message) => return complain(&message, Exit::Fatal),
     };
     let stopped = || signal.get().copied().map_or(Exit::Fatal, Exit::Signal);
     let started = Instant::now();
@@ -93,16 +93,7 @@ fn closing(finished: &Finished, elapsed: Duration, address: &str) -> String {
     if counts.given_up > 0 {
         let _ = write!(text, "\n  given up, and moved to failed/: {}", counts.given_up);
     }
-    let times = &summary.timings;
-    let _ = write!(
-        text,
-        "\n  downloaded {}, stored {} in {address}\n  time over all images: fetch {}, derive {}, store {}",
-        mebibytes(summary.downloaded),
-        mebibytes(summary.stored),
-        seconds(times.fetch),
-        seconds(times.derive),
-        seconds(times.store),
-    );
+    text.push_str(&cost(summary, address, "images"));
     if counts.copied > 0 {
         let _ = write!(text, "\n  PDFs copied beside their pyramids: {}", counts.copied);
     }
