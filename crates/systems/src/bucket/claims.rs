@@ -8,16 +8,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::TryStreamExt as _;
-use imgmill_pipeline::Error;
 use imgmill_pipeline::objects::Expected;
+use imgmill_pipeline::{Error, Kind, Stage};
 use object_store::UpdateVersion;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -49,8 +49,38 @@ pub struct Claims {
     taken: Taken,
 }
 
-/// Claims that were taken and not released, by their holders.
-type Taken = Arc<Mutex<HashMap<String, (Arc<Mine>, watch::Receiver<Option<Instant>>)>>>;
+/// What was taken and not released. Claims are written and removed in tasks of their own, which are ended even where
+/// nobody waits for them any more: what a request that was given up on did to the bucket, nobody could tell.
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    by_holder: Arc<Mutex<HashMap<String, Turn>>>,
+    /// Read as long as such a task runs.
+    under_way: Arc<RwLock<()>>,
+}
+
+/// A claim, and until when nobody else can have it; nothing once it is lost.
+type Turn = (Arc<Mine>, watch::Receiver<Option<Instant>>);
+
+impl Taken {
+    fn by_holder(&self) -> MutexGuard<'_, HashMap<String, Turn>> {
+        self.by_holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what is to be ended in any case.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
+        let task = tokio::spawn(async move {
+            let _under_way = under_way;
+            work.await
+        });
+        task.await.unwrap_or_else(|error| {
+            Err(Error::new(Stage::Source, Kind::Io, format!("a claim was not seen through: {error}")))
+        })
+    }
+}
 
 impl Claims {
     /// A drainer's claims, that hold for `time` where nobody renews them.
@@ -101,31 +131,7 @@ impl Claims {
             holder: format!("{}-{turn}", self.drainer),
             time: self.time,
         };
-        let mut expected = Expected::Nothing;
-        // Nothing there, or an expired one, or one that went away in between.
-        for _ in 0..3 {
-            let until = Instant::now() + self.time;
-            if let Some(version) = mine.write(&expected).await? {
-                return Ok(Some(self.hold(mine, version, until)));
-            }
-            expected = match self.ledger.read::<Claim>(&mine.path).await? {
-                None => Expected::Nothing,
-                Some((Ok(claim), _)) if !claim.is_expired() && claim.holder != mine.holder => {
-                    return Ok(None);
-                }
-                Some((_, version)) => Expected::This(version),
-            };
-        }
-        Ok(None)
-    }
-
-    fn hold(&self, mine: Mine, version: UpdateVersion, until: Instant) -> Held {
-        let (tell, until) = watch::channel(Some(until));
-        let mine = Arc::new(mine);
-        let renewal = tokio::spawn(renew(Arc::clone(&mine), version, tell));
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.insert(mine.holder.clone(), (Arc::clone(&mine), until.clone()));
-        Held { mine, until, renewal, taken: Arc::clone(&self.taken) }
+        self.taken.see_through(mine.take(self.taken.clone())).await
     }
 
     /// Releases what was dropped without being released: the work of a run that was told to stop.
@@ -133,7 +139,8 @@ impl Claims {
     /// # Errors
     /// What the bucket answers; the claims run out then.
     pub async fn give_back(&self) -> Result<(), Error> {
-        let taken = std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ended = self.taken.under_way.write().await;
+        let taken = std::mem::take(&mut *self.taken.by_holder());
         let certain = taken.into_values().filter(|(mine, until)| mine.is_certain(until));
         self.ledger.remove(certain.map(|(mine, _)| mine.path.clone()).collect()).await
     }
@@ -149,6 +156,33 @@ struct Mine {
 }
 
 impl Mine {
+    async fn take(self, taken: Taken) -> Result<Option<Held>, Error> {
+        let mut expected = Expected::Nothing;
+        // Nothing there, or an expired one, or one that went away in between.
+        for _ in 0..3 {
+            let until = Instant::now() + self.time;
+            if let Some(version) = self.write(&expected).await? {
+                return Ok(Some(self.hold(version, until, taken)));
+            }
+            expected = match self.ledger.read::<Claim>(&self.path).await? {
+                None => Expected::Nothing,
+                Some((Ok(claim), _)) if !claim.is_expired() && claim.holder != self.holder => {
+                    return Ok(None);
+                }
+                Some((_, version)) => Expected::This(version),
+            };
+        }
+        Ok(None)
+    }
+
+    fn hold(self, version: UpdateVersion, until: Instant, taken: Taken) -> Held {
+        let (tell, until) = watch::channel(Some(until));
+        let mine = Arc::new(self);
+        let renewal = tokio::spawn(renew(Arc::clone(&mine), version, tell));
+        taken.by_holder().insert(mine.holder.clone(), (Arc::clone(&mine), until.clone()));
+        Held { mine, until, renewal, taken }
+    }
+
     async fn write(&self, expected: &Expected) -> Result<Option<UpdateVersion>, Error> {
         let time = u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX);
         let claim = Claim { holder: self.holder.clone(), expires: now().saturating_add(time) };
@@ -201,11 +235,12 @@ impl Held {
     /// What the bucket answers; the claim runs out then.
     pub async fn release(self) -> Result<(), Error> {
         self.renewal.abort();
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.mine.holder);
-        if self.mine.is_certain(&self.until) {
-            return self.mine.ledger.remove(vec![self.mine.path.clone()]).await;
+        self.taken.by_holder().remove(&self.mine.holder);
+        if !self.mine.is_certain(&self.until) {
+            return Ok(());
         }
-        Ok(())
+        let mine = Arc::clone(&self.mine);
+        self.taken.see_through(async move { mine.ledger.remove(vec![mine.path.clone()]).await }).await
     }
 }
 
@@ -263,9 +298,13 @@ mod tests {
         let dropped = claims[1].take("a").await.unwrap();
         assert!(dropped.is_some());
         drop(dropped);
+        // One that was given up on while it was being taken.
+        let mut cut_off = std::pin::pin!(claims[1].take("c"));
+        assert!(futures::poll!(cut_off.as_mut()).is_pending());
         assert!(claims[2].take("a").await.unwrap().is_none(), "it runs on");
         claims[1].give_back().await.unwrap();
         assert!(claims[2].take("a").await.unwrap().is_some());
+        assert!(ledger.read::<Claim>(&ledger.claim_path("c")).await.unwrap().is_none());
     }
 
     #[tokio::test]
