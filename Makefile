@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-large test-memory test-isolation lint bench bench-bucket bench-worker conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ test: setup ## Run all tests; nothing needs to be started or configured.
 
 test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into bench/work).
 	scripts/test-aws.sh
+
+test-deploy: ## Synthesize, lint and create the infrastructure without an account; check the manifests (wants Node.js 20).
+	scripts/test-deploy.sh
 
 test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
 	scripts/test-large.py
