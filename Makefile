@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench-worker: build ## Measure the queue worker beside image-service's stack (Pi
 bench-bucket: build ## Measure pyramids from a bucket beside the design that imgmill replaces (pyvips, installed), and long lists.
 	cargo build --release --locked -p imgmill-testing --features s3
 	bench/bucket.py --rounds $(ROUNDS)
+
+bench-iiif-process: build ## Measure iiif-process on go-iiif's example (on SOURCE=file.jpg, else one that is drawn).
+	bench/iiif_process.py $(if $(SOURCE),--source $(SOURCE))
 
 conformance: setup ## Compare with libvips and ImageMagick (installs those) on every image of IMAGES=folder.
 	cargo build --release --locked -p imgmill-image --example derive

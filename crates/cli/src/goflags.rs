@@ -4,7 +4,7 @@
 //! A flag that was not typed is looked for in the environment, where its name is in upper case with `_` for `-`, behind
 //! a prefix. What flags mean is the tools' own business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// A flag that a tool has.
@@ -24,7 +24,6 @@ pub enum Kind {
     /// True, unless it says otherwise.
     Switch,
     /// A value each time that it is typed. In the environment they are separated by commas.
-    #[cfg_attr(not(test), allow(dead_code))] // no flag of the tools so far is one
     List,
 }
 
@@ -32,6 +31,8 @@ pub enum Kind {
 #[derive(Debug, Default)]
 pub struct Parsed {
     values: HashMap<&'static str, Vec<String>>,
+    /// What of it was not typed.
+    found: HashSet<&'static str>,
     /// What came after the flags.
     pub rest: Vec<String>,
 }
@@ -86,6 +87,7 @@ pub fn parse(
     for flag in flags.iter().filter(|flag| !parsed.values.contains_key(flag.name)).collect::<Vec<_>>() {
         let variable = format!("{prefix}{}", flag.name.to_uppercase().replace('-', "_"));
         let Some(value) = environment(&variable).filter(|value| !value.is_empty()) else { continue };
+        parsed.found.insert(flag.name);
         match flag.kind {
             Kind::List => value.split(',').try_for_each(|part| parsed.add(flag, part.trim().to_owned()))?,
             Kind::Text | Kind::Switch => parsed.add(flag, value)?,
@@ -106,6 +108,14 @@ impl Parsed {
     /// The value of a flag, if it was given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|values| values.last()).map(String::as_str)
+    }
+
+    /// All values of a list, and then all words that are no flags. Of a list that was not typed nothing counts where
+    /// there are such words.
+    pub fn list_and_rest(&self, name: &str) -> impl Iterator<Item = &String> {
+        let replaced = self.found.contains(name) && !self.rest.is_empty();
+        let listed = self.values.get(name).filter(|_| !replaced);
+        listed.into_iter().flatten().chain(&self.rest)
     }
 
     /// Whether a switch is on.
@@ -174,6 +184,10 @@ mod tests {
         assert_eq!(found.values["uri"], ["x", "y"]);
         assert!(found.is_on("no-extension"));
         assert_eq!(found.text("other"), None);
+        assert_eq!(found.list_and_rest("uri").collect::<Vec<_>>(), ["x", "y"]);
+        let typed = |line: &str| parsed(line).unwrap().list_and_rest("uri").cloned().collect::<Vec<_>>();
+        assert_eq!(typed("z"), ["z"], "what is typed wins");
+        assert_eq!(typed("-uri a -uri b c"), ["a", "b", "c"]);
     }
 
     #[test]

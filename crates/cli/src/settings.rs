@@ -192,6 +192,7 @@ pub fn read_objects(limits: &Limits, environment: &Environment) -> ObjectOptions
         encryption: None,
         retries: limits.retries,
         read_only: false,
+        credentials: Default::default(),
         connect_timeout: limits.connect_timeout,
     }
 }
@@ -217,7 +218,7 @@ fn freshness(arguments: &AgainArguments) -> Freshness {
 }
 
 /// Where images are made: as was typed, or as befits the system's sources.
-fn isolation(arguments: &LimitArguments, sources: Sources) -> Result<Isolation, String> {
+pub fn isolation(arguments: &LimitArguments, sources: Sources) -> Result<Isolation, String> {
     let everywhere = match arguments.isolate {
         Some(isolate) => isolate == Isolate::Process,
         None => sources.isolated(),
@@ -253,7 +254,8 @@ fn this_program(argument: &str) -> Result<Program, String> {
     Ok(Program { path, arguments: vec![argument.into()] })
 }
 
-fn limits(arguments: &LimitArguments) -> Result<Limits, String> {
+/// Every bound, as typed.
+pub fn limits(arguments: &LimitArguments) -> Result<Limits, String> {
     let default = Limits::default();
     let mut limits = Limits {
         concurrency: arguments.concurrency,

@@ -19,6 +19,7 @@ use crate::planes::Chroma;
 use crate::probe::probe_page;
 use crate::recipe::{Derivative, OutputFormat, Quality, Recipe, Rotation};
 use crate::scratch::Scratch;
+use crate::services::{Findings, Services};
 use crate::sink::{Rendition, Sink};
 use crate::{encode, exif, lossless, metadata};
 
@@ -37,6 +38,8 @@ pub struct Derived {
     pub truncated: bool,
     /// What somebody may not expect of the renditions, a sentence each.
     pub notes: Vec<String>,
+    /// What the recipe's services found out.
+    pub findings: Findings,
 }
 
 /// Makes every derivative of a recipe from one source and gives each to the sink, in the recipe's order.
@@ -65,57 +68,103 @@ pub fn derive(
         limits.check("the image", header.width, header.height)?;
     }
     let works = plan_all(&header, recipe, limits)?;
-    let mut finished = InOrder::new(sink, works.len());
-
-    let (mut drawing, mut truncated, mut notes) = (Vec::new(), false, Vec::new());
+    let view = recipe.view().map(|view| Work::new(VIEW, view, &header, limits)).transpose()?;
+    let finished = InOrder::new(sink, works.len());
+    let (truncated, notes, findings) = (false, Vec::new(), Findings::default());
+    let mut making = Making { source, header: &header, limits, finished, truncated, notes, findings };
+    let mut drawing = Vec::new();
     for work in works {
-        let lossless = work.plan.lossless(&header, work.derivative);
-        let early = match lossless {
-            Some(lossless) => work.copy(source, &header, lossless, limits)?,
-            None if work.streams(&header) => {
+        if !making.without_drawing(&work)? {
+            drawing.push(work);
+        }
+    }
+    drawing.extend(view);
+    if !drawing.is_empty() {
+        making.draw(drawing, recipe.services())?;
+    }
+    let Making { truncated, notes, mut findings, .. } = making;
+    findings.sha1 = recipe.services().fingerprint(source);
+    Ok(Derived { header, truncated, notes, findings })
+}
+
+/// The place in a recipe of what services look at: in none, for it is no rendition.
+const VIEW: usize = usize::MAX;
+
+/// A source that derivatives are made of, and what came of it so far.
+struct Making<'a> {
+    source: &'a [u8],
+    header: &'a Header,
+    limits: &'a Limits,
+    finished: InOrder<'a>,
+    truncated: bool,
+    notes: Vec<String>,
+    findings: Findings,
+}
+
+impl Making<'_> {
+    /// Makes a derivative that is copied, or written as the source's rows come, if it is one of those.
+    fn without_drawing(&mut self, work: &Work<'_>) -> Result<bool, Error> {
+        let Making { source, header, limits, finished, .. } = self;
+        let early = match work.plan.lossless(header, work.derivative) {
+            Some(lossless) => work.copy(source, header, lossless, limits)?,
+            None if work.streams(header) => {
                 let target = finished.target(work.derivative, work.plan.output)?;
                 let scratch = &mut |bytes| finished.scratch(bytes);
-                let notes = &mut notes;
-                shielded(ErrorKind::Corrupt, || work.stream(source, &header, scratch, limits, target, notes))
+                let notes = &mut self.notes;
+                shielded(ErrorKind::Corrupt, || work.stream(source, header, scratch, limits, target, notes))
                     .map_err(|e| e.in_derivative(&work.derivative.label))?
             }
             None => None,
         };
-        match early {
-            Some((rendition, ended_early)) => {
-                truncated |= ended_early;
-                finished.put(work.index, rendition)?;
-            }
-            None => drawing.push(work),
-        }
+        let Some((rendition, ended_early)) = early else { return Ok(false) };
+        self.truncated |= ended_early;
+        self.finished.put(work.index, rendition)?;
+        Ok(true)
     }
-    if !drawing.is_empty() {
+
+    /// Decodes the source once, and draws everything else of it.
+    fn draw(&mut self, mut drawing: Vec<Work<'_>>, services: &Services) -> Result<(), Error> {
         let need = plan::need(drawing.iter().map(|work| (&work.plan, work.derivative)));
-        let decode = || Canvas::decode(source, &header, need, limits, &mut drawing);
+        let decode = || Canvas::decode(self.source, self.header, need, self.limits, &mut drawing);
         let (mut canvas, ended_early) = shielded(ErrorKind::Corrupt, decode)?;
-        truncated |= ended_early;
+        self.truncated |= ended_early;
         // From large to small, so that a small derivative can be drawn from a larger one.
         drawing.sort_by_key(|work| std::cmp::Reverse(work.plan.drawn));
         for (done, work) in drawing.iter().enumerate() {
-            limits.check_time()?;
+            self.limits.check_time()?;
             let later = &drawing[done + 1..];
-            let kept = work.derivative.options.metadata;
-            let exif =
-                shielded(ErrorKind::Corrupt, || metadata::block(source, &header, kept, exif::UPRIGHT))?;
-            let exif = exif.as_deref();
-            let rendition = match work.derivative.request.format {
-                OutputFormat::Ptif => {
-                    let target = finished.target(work.derivative, work.plan.output)?;
-                    notes.extend(work.notes(canvas.has_alpha(), false, false, &header));
-                    shielded(ErrorKind::Encode, || work.pyramid(&mut canvas, later, exif, limits, target))
-                }
-                _ => shielded(ErrorKind::Encode, || work.render(&mut canvas, later, exif, limits)),
-            };
+            if work.index == VIEW {
+                let full = self.header.upright();
+                let look = || services.look(work.finished_pixels(&mut canvas, later, self.limits)?, full);
+                self.findings = shielded(ErrorKind::Encode, look)?;
+                continue;
+            }
+            let rendition = self.rendition(work, &mut canvas, later);
             let rendition = rendition.map_err(|e| e.in_derivative(&work.derivative.label))?;
-            finished.put(work.index, rendition)?;
+            self.finished.put(work.index, rendition)?;
+        }
+        Ok(())
+    }
+
+    fn rendition(
+        &mut self,
+        work: &Work<'_>,
+        canvas: &mut Canvas,
+        later: &[Work<'_>],
+    ) -> Result<Finished, Error> {
+        let Making { source, header, limits, .. } = *self;
+        let kept = work.derivative.options.metadata;
+        let exif = shielded(ErrorKind::Corrupt, || metadata::block(source, header, kept, exif::UPRIGHT))?;
+        let exif = exif.as_deref();
+        match work.derivative.request.format {
+            OutputFormat::Ptif => {
+                let target = self.finished.target(work.derivative, work.plan.output)?;
+                self.notes.extend(work.notes(canvas.has_alpha(), false, false, header));
+                shielded(ErrorKind::Encode, || work.pyramid(canvas, later, exif, limits, target))
+            }
+            _ => shielded(ErrorKind::Encode, || work.render(canvas, later, exif, limits)),
         }
     }
-    Ok(Derived { header, truncated, notes })
 }
 
 /// One derivative to make: which of the recipe's, and how.
@@ -127,11 +176,20 @@ struct Work<'a> {
 }
 
 fn plan_all<'a>(header: &Header, recipe: &'a Recipe, limits: &Limits) -> Result<Vec<Work<'a>>, Error> {
-    let plan = |(index, derivative): (usize, &'a Derivative)| {
+    let plan = |(index, derivative)| Work::new(index, derivative, header, limits);
+    recipe.derivatives().iter().enumerate().map(plan).collect()
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        index: usize,
+        derivative: &'a Derivative,
+        header: &Header,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let plan = Plan::new(header, derivative, limits).map_err(|e| e.in_derivative(&derivative.label))?;
         Ok(Work { index, derivative, plan })
-    };
-    recipe.derivatives().iter().enumerate().map(plan).collect()
+    }
 }
 
 impl Work<'_> {

@@ -10,6 +10,7 @@ use std::error::Error as StdError;
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    derivative: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync + 'static>>,
 }
 
@@ -74,7 +75,7 @@ impl std::fmt::Display for ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), derivative: None, source: None }
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
@@ -85,6 +86,7 @@ impl Error {
     /// The same error, said of one derivative of a recipe.
     pub(crate) fn in_derivative(mut self, label: &str) -> Self {
         self.message = format!("derivative “{label}”: {}", self.message);
+        self.derivative = Some(label.to_owned());
         self
     }
 
@@ -115,6 +117,11 @@ impl Error {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The label of the derivative that it is about, if it is about one: the others might be made.
+    pub fn derivative(&self) -> Option<&str> {
+        self.derivative.as_deref()
     }
 }
 

@@ -51,6 +51,7 @@ mod probe;
 mod pyramid;
 pub mod recipe;
 mod scratch;
+mod services;
 mod sink;
 mod sniff;
 mod tiles;
@@ -68,6 +69,7 @@ pub use recipe::{
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
 };
 pub use scratch::ScratchFile;
+pub use services::{BlurHash, ColourList, Findings, ImageHash, NamedColour, Rgb, Services};
 pub use sink::{Coming, Output, Rendition, Sink, Written};
 pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
 pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};

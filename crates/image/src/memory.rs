@@ -69,7 +69,7 @@ type Planned<'a> = (Plan, &'a Derivative);
 fn planned<'a>(header: &Header, recipe: &'a Recipe) -> Vec<Planned<'a>> {
     let no_limits = Limits { max_pixels: u64::MAX, ..Limits::default() };
     let plan = |derivative| Some((Plan::new(header, derivative, &no_limits).ok()?, derivative));
-    recipe.derivatives().iter().filter_map(plan).collect()
+    recipe.derivatives().iter().chain(recipe.view()).filter_map(plan).collect()
 }
 
 /// Whether it is a pyramid of rows as they come, or of what is laid aside.

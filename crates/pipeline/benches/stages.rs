@@ -104,7 +104,12 @@ fn report(bench: &mut Criterion) {
         attempts: 1,
         downloaded: 1,
         timings: Timings::default(),
-        result: Ok(Arc::new(Derived { source: SourceFacts::default(), renditions: vec![rendition] })),
+        result: Ok(Arc::new(Derived {
+            source: SourceFacts::default(),
+            renditions: vec![rendition],
+            left_out: Vec::new(),
+            findings: None,
+        })),
     };
     let runtime = runtime();
     bench.bench_function("report/a line", |b| b.iter(|| runtime.block_on(list.report(&outcome)).unwrap()));

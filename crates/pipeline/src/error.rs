@@ -140,6 +140,7 @@ pub struct Error {
     transient: bool,
     retry_after: Option<Duration>,
     attempts: u32,
+    derivative: Option<String>,
     source: Option<Cause>,
 }
 
@@ -153,6 +154,7 @@ impl Error {
             transient: false,
             retry_after: None,
             attempts: 1,
+            derivative: None,
             source: None,
         }
     }
@@ -178,6 +180,13 @@ impl Error {
         self
     }
 
+    /// Says that it is about one derivative alone.
+    #[must_use]
+    pub fn of_derivative(mut self, label: Option<&str>) -> Self {
+        self.derivative = label.map(str::to_owned);
+        self
+    }
+
     /// The error beneath this one.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
@@ -195,6 +204,7 @@ impl Error {
             transient: self.transient,
             retry_after: self.retry_after,
             attempts: self.attempts,
+            derivative: self.derivative.clone(),
             source: Some(Box::new(Arc::clone(self))),
         }
     }
@@ -227,6 +237,15 @@ impl Error {
     /// Attempts made before this was final.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The label of the derivative that cannot be made of this image, where others may be.
+    pub fn unmakable(&self) -> Option<&str> {
+        let lies_in_it = matches!(
+            self.kind,
+            Kind::BadRequest | Kind::TooManyPixels | Kind::UnsupportedFormat | Kind::Internal
+        );
+        self.derivative.as_deref().filter(|_| self.stage == Stage::Derive && lies_in_it)
     }
 
     /// The message and those of its causes, outermost first, without repeating what a message already says.
@@ -281,7 +300,9 @@ impl From<imgmill_image::Error> for Error {
             Image::BadRequest => Kind::BadRequest,
             _ => Kind::Internal,
         };
-        Error::new(Stage::Derive, kind, error.to_string()).caused_by(error)
+        let derivative = error.derivative().map(str::to_owned);
+        let told = Error::new(Stage::Derive, kind, error.to_string());
+        told.of_derivative(derivative.as_deref()).caused_by(error)
     }
 }
 

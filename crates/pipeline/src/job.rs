@@ -15,6 +15,8 @@ pub struct Instructions {
     pub recipe: Arc<Recipe>,
     /// Their names.
     pub naming: Arc<dyn Naming>,
+    /// Whether a derivative that cannot be made of a source is left out, and the others are made.
+    pub forgiving: bool,
     identity: [u8; 32],
 }
 
@@ -25,8 +27,16 @@ impl Instructions {
         for derivative in recipe.derivatives() {
             hasher.update(format!("{}={}\0", derivative.label, derivative.canonical()));
         }
+        // What is to be found out is told as it is written in code: an identity lasts no longer than a run.
+        hasher.update(format!("{:?}\0", recipe.services()));
         hasher.update(naming.identity());
-        Instructions { recipe, naming, identity: hasher.finalize().into() }
+        Instructions { recipe, naming, forgiving: false, identity: hasher.finalize().into() }
+    }
+
+    /// The same, leaving out what cannot be made of a source.
+    #[must_use]
+    pub fn forgiving(self) -> Self {
+        Instructions { forgiving: true, ..self }
     }
 
     /// Gray versions under the names that they have where nobody says otherwise.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imgmill_image::Findings;
+
 use crate::error::Error;
 use crate::job::{Job, Settlement};
 
@@ -73,8 +75,12 @@ pub struct SourceFacts {
 pub struct Derived {
     /// The source.
     pub source: SourceFacts,
-    /// One for each derivative of the recipe, in the recipe's order.
+    /// One for each derivative of the recipe, in the recipe's order, but for those that were left out.
     pub renditions: Vec<StoredRendition>,
+    /// Labels of derivatives that could not be made or stored, and why: only of forgiving instructions.
+    pub left_out: Vec<(String, Arc<Error>)>,
+    /// What the recipe's services found out, if it has any.
+    pub findings: Option<Arc<Findings>>,
 }
 
 /// Time spent on a job by stage; waiting for a turn is not counted.

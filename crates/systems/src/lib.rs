@@ -5,6 +5,7 @@ pub mod batch;
 pub mod bucket;
 #[cfg(feature = "mongodb")]
 pub mod collect;
+pub mod process;
 pub mod tiles;
 pub mod worker;
 

@@ -3,6 +3,7 @@
 mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
+mod go;
 mod quantity;
 mod run;
 mod shared;
@@ -18,6 +19,7 @@ pub use bucket::{
 };
 #[cfg(feature = "mongodb")]
 pub use collect::{CollectArguments, CollectOptions, Collection};
+pub use go::SharedArguments;
 pub use run::RunArguments;
 pub use shared::{
     AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, ObjectArguments,
@@ -76,10 +78,10 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// go-iiif's tools, with their own flags: `imgmill iiif tile-seed -help`.
+    /// go-iiif's tools, with their own flags: `imgmill iiif process -help`.
     #[command(disable_help_flag = true)]
     Iiif {
-        /// Which: tile-seed.
+        /// Which: process, transform, info, tile-seed.
         tool: String,
         /// Its flags and sources, in Go's style.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]

@@ -13,6 +13,7 @@ mod bucket;
 mod delegates;
 mod fetch;
 mod harness;
+mod iiif;
 mod input;
 mod isolation;
 mod long_list;

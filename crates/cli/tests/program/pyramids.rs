@@ -247,8 +247,11 @@ fn tiles_are_seeded_as_go_iiif_does() {
         "derivatives": {"cache": {"name": "disk", "path": "cache"}}}"#;
     fs::write(place.path("config.json"), config).unwrap();
     let flags = ["-config", "config.json", "-scale-factors", "4,2,1", "-endpoint=https://example.org/tiles"];
-    let ran = seed(&place, &[&flags[..], &["--noextension", "page.jpg"]].concat());
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for without_extension in ["-noextension", "--no-extension"] {
+        let ran = seed(&place, &[&flags[..], &[without_extension, "page.jpg"]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    assert!(!place.path("cache/page.jpg").exists());
     let info = fs::read(place.path("cache/page/info.json")).unwrap();
     let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
     assert_eq!(info["@id"], "https://example.org/tiles/page");

@@ -1,7 +1,7 @@
 //! The recipe grammar: IIIF Image API 3.0 and 2.1 requests, go-iiif's extensions, and recipes made of them.
 //!
 //! This module parses and prints. It knows no pixels: what a request comes to on an image of a given size is
-//! worked out in `plan`. Nothing here depends on the rest of the crate.
+//! worked out in `plan`. Nothing here depends on the rest of the crate, but for what services look at.
 
 mod decimal;
 mod derivative;
@@ -28,10 +28,15 @@ pub use request::{Edition, Request};
 pub use rotation::Rotation;
 pub use size::{Fit, Size};
 
-/// What to make of a source: one or more derivatives, each with its own label.
+use crate::services::Services;
+
+/// What to make of a source: one or more derivatives, each with its own label; and what to find out about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     derivatives: Vec<Derivative>,
+    services: Services,
+    /// What services look at, where any is wanted.
+    view: Option<Derivative>,
 }
 
 impl Recipe {
@@ -51,7 +56,7 @@ impl Recipe {
                 return Err(RecipeError::bad("label", &derivative.label, "each label once in a recipe"));
             }
         }
-        let recipe = Recipe { derivatives };
+        let recipe = Recipe { derivatives, services: Services::default(), view: None };
         if recipe.derivatives.iter().any(|derivative| derivative.options.page.unwrap_or(1) != recipe.page()) {
             let message =
                 "the derivatives of a recipe ask for different pages; give each page a recipe of its own";
@@ -64,7 +69,33 @@ impl Recipe {
     pub fn gray() -> Recipe {
         let request = Request { quality: Quality::Gray, ..Request::default() };
         let options = EncoderOptions::default();
-        Recipe { derivatives: vec![Derivative { label: "gray".into(), request, options }] }
+        let derivatives = vec![Derivative { label: "gray".into(), request, options }];
+        Recipe { derivatives, services: Services::default(), view: None }
+    }
+
+    /// The same recipe, with what else is wanted to be known of each source. Recipe files do not hold it.
+    #[must_use]
+    pub fn with_services(mut self, services: Services) -> Recipe {
+        self.view = services.view(self.page());
+        self.services = services;
+        self
+    }
+
+    /// The same recipe without one derivative; none if it has no such one, or no other.
+    pub fn without(&self, label: &str) -> Option<Recipe> {
+        let mut recipe = self.clone();
+        recipe.derivatives.retain(|derivative| derivative.label != label);
+        (1..self.derivatives.len()).contains(&recipe.derivatives.len()).then_some(recipe)
+    }
+
+    /// What is wanted to be known of each source.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// What services look at, where any is wanted.
+    pub(crate) fn view(&self) -> Option<&Derivative> {
+        self.view.as_ref()
     }
 
     /// Parses a recipe file by the rules of Image API 3.0.

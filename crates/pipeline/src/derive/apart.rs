@@ -74,7 +74,7 @@ impl Deriver {
 
 impl From<MadeApart> for Made {
     fn from(apart: MadeApart) -> Made {
-        let MadeApart { renditions, truncated, notes, elapsed } = apart;
-        Made { renditions, truncated, notes, elapsed, held: None }
+        let MadeApart { renditions, truncated, notes, findings, elapsed } = apart;
+        Made { renditions, truncated, notes, findings, elapsed, held: None }
     }
 }

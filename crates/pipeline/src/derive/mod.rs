@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imgmill_image::{OnTruncated, Recipe, SNIFF_LEN};
+use imgmill_image::{Findings, OnTruncated, Recipe, SNIFF_LEN};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -52,6 +52,8 @@ pub struct Made {
     pub truncated: bool,
     /// What somebody may not expect of the renditions, a sentence each.
     pub notes: Vec<String>,
+    /// What the recipe's services found out.
+    pub findings: Box<Findings>,
     /// Time on a thread; waiting for one is not counted.
     pub elapsed: Duration,
     /// The renditions' share of the pixel memory, until they are stored and this is dropped.
@@ -261,7 +263,9 @@ impl Deriver {
             let derived = imgmill_image::derive(&source.bytes, &recipe, &mut made, &limits.within(time))
                 .map_err(|error| in_time(error.into(), time))?;
             let (renditions, elapsed) = (made.renditions, started.elapsed());
-            Ok(Made { renditions, truncated: derived.truncated, notes: derived.notes, elapsed, held: None })
+            let imgmill_image::Derived { truncated, notes, findings, .. } = derived;
+            let findings = Box::new(findings);
+            Ok(Made { renditions, truncated, notes, findings, elapsed, held: None })
         };
         Ok((self.on_thread(derive).await?, admitted))
     }

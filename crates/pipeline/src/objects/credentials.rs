@@ -3,14 +3,19 @@
 //! The chain is `aws-config`'s: environment, `~/.aws` profiles (SSO and processes included), web identity,
 //! container, instance. A role is assumed on top through STS.
 
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use object_store::CredentialProvider;
 use object_store::aws::{AwsCredential, AwsCredentialProvider};
 use tokio::sync::Mutex;
@@ -20,6 +25,60 @@ use crate::error::{Error, Kind, Stage};
 
 /// Credentials are renewed this long before they end, so that no request is signed with dying ones.
 const RENEW_BEFORE_END: Duration = Duration::from_secs(300);
+
+/// Where AWS credentials are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// The standard chain: environment, `~/.aws`, web identity, container, instance.
+    #[default]
+    Chain,
+    /// Environment variables alone.
+    Environment,
+    /// A section of a credentials file.
+    Profile {
+        /// Its name.
+        name: String,
+        /// The file; none is `~/.aws/credentials`, and `~/.aws/config`.
+        file: Option<PathBuf>,
+    },
+}
+
+impl FromStr for CredentialSource {
+    type Err = String;
+
+    /// Reads `iam:`, which the standard chain ends with, `env:`, `PATH:PROFILE` or `PROFILE`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.rsplit_once(':')) {
+            ("" | "iam:", _) => Ok(CredentialSource::Chain),
+            ("env:", _) => Ok(CredentialSource::Environment),
+            (name, None) => Ok(CredentialSource::Profile { name: name.to_owned(), file: None }),
+            (_, Some((path, name))) if !path.is_empty() && !name.is_empty() => {
+                Ok(CredentialSource::Profile { name: name.to_owned(), file: Some(path.into()) })
+            }
+            _ => Err(format!("{text:?} is not one of iam:, env:, PATH:PROFILE, PROFILE")),
+        }
+    }
+}
+
+impl CredentialSource {
+    /// What asks there and nowhere else; none for the chain.
+    fn provider(&self) -> Option<SharedCredentialsProvider> {
+        match self {
+            CredentialSource::Chain => None,
+            CredentialSource::Environment => {
+                Some(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+            }
+            CredentialSource::Profile { name, file } => {
+                let mut provider = ProfileFileCredentialsProvider::builder().profile_name(name);
+                if let Some(file) = file {
+                    let files = EnvConfigFiles::builder().with_file(EnvConfigFileKind::Credentials, file);
+                    provider = provider.profile_files(files.build());
+                }
+                Some(SharedCredentialsProvider::new(provider.build()))
+            }
+        }
+    }
+}
 
 /// What S3 needs to be asked anything.
 pub(super) struct Aws {
@@ -43,6 +102,9 @@ pub(super) async fn load(stage: Stage, options: &ObjectOptions) -> Result<Aws, E
             "imgmill's settings",
         ));
     }
+    if let Some(provider) = options.credentials.provider() {
+        loader = loader.credentials_provider(provider);
+    }
     let config = loader.load().await;
     let endpoint = options.endpoint.clone().or_else(|| config.endpoint_url().map(str::to_owned));
     let region = match (config.region(), &endpoint) {
@@ -54,7 +116,8 @@ pub(super) async fn load(stage: Stage, options: &ObjectOptions) -> Result<Aws, E
             return Err(Error::new(stage, Kind::Denied, message));
         }
     };
-    let provider = provider(&config, &region, options).await.ok_or_else(|| missing(stage))?;
+    let missing = || missing(stage, &options.credentials);
+    let provider = provider(&config, &region, options).await.ok_or_else(missing)?;
     let chain = Chain { provider, last: Mutex::default() };
     chain.current().await.map_err(|error| explain(stage, options, error))?;
     Ok(Aws { region, endpoint, credentials: Arc::new(chain) })
@@ -76,18 +139,27 @@ async fn provider(
     Some(SharedCredentialsProvider::new(role))
 }
 
-fn missing(stage: Stage) -> Error {
-    Error::new(
-        stage,
-        Kind::Denied,
-        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`",
-    )
+fn missing(stage: Stage, looked_in: &CredentialSource) -> Error {
+    const VARIABLES: &str = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    let message = match looked_in {
+        CredentialSource::Chain => {
+            format!("no AWS credentials were found; set {VARIABLES}, or AWS_PROFILE, or run `aws configure`")
+        }
+        CredentialSource::Environment => {
+            format!("no AWS credentials were found in the environment, which env: names; set {VARIABLES}")
+        }
+        CredentialSource::Profile { name, file } => {
+            let file = file.as_deref().map_or("~/.aws/credentials".into(), std::path::Path::to_string_lossy);
+            format!("no AWS credentials were found under [{name}] in {file}")
+        }
+    };
+    Error::new(stage, Kind::Denied, message)
 }
 
 fn explain(stage: Stage, options: &ObjectOptions, error: CredentialsError) -> Error {
     match (&error, &options.role_arn) {
         // Its text lists every place that was looked at; the advice is shorter and says more.
-        (CredentialsError::CredentialsNotLoaded(_), _) => missing(stage),
+        (CredentialsError::CredentialsNotLoaded(_), _) => missing(stage, &options.credentials),
         (_, Some(role)) => Error::new(
             stage,
             Kind::Denied,

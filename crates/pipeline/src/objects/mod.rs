@@ -6,6 +6,7 @@
 mod conditional;
 mod credentials;
 mod failure;
+mod nowhere;
 mod upload;
 mod urls;
 
@@ -22,6 +23,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
 pub use conditional::Expected;
+pub use credentials::CredentialSource;
 pub use failure::failure;
 pub use upload::{Onto, Upload};
 pub use urls::UrlStyle;
@@ -53,6 +55,8 @@ pub struct ObjectOptions {
     pub endpoint: Option<String>,
     /// Credentials for S3 in the place of those of the standard chain.
     pub keys: Option<AccessKeys>,
+    /// Where AWS credentials are looked for.
+    pub credentials: CredentialSource,
     /// An IAM role to assume through STS, on top of the credentials that the chain finds.
     pub role_arn: Option<String>,
     /// What the URLs of stored objects look like.
@@ -143,8 +147,9 @@ impl fmt::Display for Address {
 }
 
 impl Bucket {
-    /// Connects to `s3://bucket/prefix`, `gs://…`, `az://container/…`, `file:///folder`. A local folder is
-    /// made where it is missing; of a remote bucket nothing is asked yet.
+    /// Connects to `s3://bucket/prefix`, `gs://…`, `az://container/…`, `file:///folder`, or `null://`, which takes
+    /// everything and keeps nothing. A local folder is made where it is missing; of a remote bucket nothing is asked
+    /// yet.
     ///
     /// # Errors
     /// A URL of another form; no region; no credentials. Each says what to set.
@@ -157,6 +162,11 @@ impl Bucket {
             let folder =
                 parsed.to_file_path().map_err(|()| wrong("names no folder; write file:///folder"))?;
             return local(stage, folder, options);
+        }
+        if parsed.scheme() == "null" {
+            let address = Address::Base("null:".to_owned());
+            let (store, urls) = (Arc::new(nowhere::Nowhere), UrlStyle::default());
+            return Ok(Bucket { store, prefix: Path::default(), address, urls });
         }
         let name = parsed.host_str().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| wrong("the bucket's name is missing"))?;

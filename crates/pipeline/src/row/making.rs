@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use imgmill_image::{Coming, Derivative, PyramidShape};
+use imgmill_image::{Coming, Derivative, PyramidShape, Recipe, Services};
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
 use crate::delegate::{self, Coder, Delegates};
-use crate::derive::{Begun, Content, Inspected, MadeRendition, Outlet};
+use crate::derive::{self, Begun, Content, Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::text_hash;
 use crate::job::Job;
@@ -18,6 +18,9 @@ use crate::naming::Placement;
 use crate::objects::{Onto, Upload};
 use crate::outcome::StoredRendition;
 use crate::store::{Claim, Description, KnownRendition, Owner, Put};
+
+/// The label of a derivative that could not be made or stored, and why.
+type LeftOut = (String, Arc<Error>);
 
 /// How much of an image is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +46,22 @@ impl Rows {
             let Some(wanted) = wanted else { continue };
             if let Some(renditions) = self.made_before(job, wanted, spent).await? {
                 tracing::info!("every rendition of these bytes is in the store, made from another URL");
-                let (_, begun) = Box::pin(self.readable(job, &body, Extent::Header, spent)).await?;
+                let recipe = &job.instructions.recipe;
+                let (_, begun) = Box::pin(self.readable(recipe, &body, Extent::Header, spent)).await?;
                 let Inspected { width, height, .. } = begun.header;
-                return Ok(Arc::new(Made { width, height, truncated, kept: None, renditions }));
+                return Ok(Arc::new(Made {
+                    width,
+                    height,
+                    truncated,
+                    kept: None,
+                    renditions,
+                    left_out: Vec::new(),
+                    findings: None,
+                }));
             }
         }
-        let (readable, begun) = Box::pin(self.readable(job, &body, Extent::Renditions, spent)).await?;
-        let Inspected { width, height, format, .. } = begun.header.clone();
-        let outlet = self.outlet(job, wanted);
-        let made = self.stages.deriver.derive(readable, begun, Some(outlet)).await?;
+        let (header, made, mut left_out) = self.derive(job, &body, wanted, spent).await?;
+        let Inspected { width, height, format, .. } = header;
         spent.timings.derive += made.elapsed;
         tracing::info!(format, width, height, ms = ms(made.elapsed), "derived");
         made.notes.iter().for_each(|note| tracing::warn!("{note}"));
@@ -69,26 +79,79 @@ impl Rows {
         let wanted = of_part.as_deref().filter(|_| truncated).unwrap_or(wanted);
         let started = Instant::now();
         let mut renditions = Vec::with_capacity(made.renditions.len());
-        for (wanted, rendition) in wanted.iter().zip(made.renditions) {
-            renditions.push(self.put(job, wanted, rendition).await?);
+        let is_made = |wanted: &&Wanted<'_>| {
+            !left_out.iter().any(|(label, _): &(String, _)| *label == wanted.derivative.label)
+        };
+        let wanted: Vec<_> = wanted.iter().filter(is_made).collect();
+        for (wanted, rendition) in wanted.into_iter().zip(made.renditions) {
+            match self.put(job, wanted, rendition).await {
+                Ok(stored) => renditions.push(stored),
+                // What may pass is tried again as a whole.
+                Err(error) if job.instructions.forgiving && !error.is_transient() => {
+                    left_out.push(self.left_out(&wanted.derivative.label, error));
+                }
+                Err(error) => return Err(error),
+            }
         }
         spent.timings.store += started.elapsed();
         spent.made = true;
-        Ok(Arc::new(Made { width, height, truncated, kept, renditions }))
+        if let ([], [(_, first), ..]) = (&renditions[..], &left_out[..]) {
+            return Err(first.shared());
+        }
+        let wants = *job.instructions.recipe.services() != Services::default();
+        let findings = wants.then(|| made.findings.into());
+        Ok(Arc::new(Made { width, height, truncated, kept, renditions, left_out, findings }))
+    }
+
+    /// Makes what can be made: all, unless the instructions are forgiving.
+    async fn derive(
+        &self,
+        job: &Job,
+        body: &Arc<Body>,
+        wanted: &[Wanted<'_>],
+        spent: &mut Spent,
+    ) -> Result<(Inspected, derive::Made, Vec<LeftOut>), Error> {
+        let mut recipe = Arc::clone(&job.instructions.recipe);
+        let mut left_out = Vec::new();
+        loop {
+            let derived = async {
+                let readable = Box::pin(self.readable(&recipe, body, Extent::Renditions, spent));
+                let (readable, begun) = readable.await?;
+                let (header, outlet) = (begun.header.clone(), self.outlet(job, wanted));
+                Ok((header, self.stages.deriver.derive(readable, begun, Some(outlet)).await?))
+            };
+            let error: Error = match derived.await {
+                Ok((header, made)) => return Ok((header, made, left_out)),
+                Err(error) => error,
+            };
+            let label = error.unmakable().filter(|_| job.instructions.forgiving).map(str::to_owned);
+            match label.and_then(|label| Some((recipe.without(&label)?, label))) {
+                Some((rest, label)) => {
+                    recipe = Arc::new(rest);
+                    left_out.push(self.left_out(&label, error));
+                }
+                None => return Err(error),
+            }
+        }
+    }
+
+    fn left_out(&self, label: &str, error: Error) -> LeftOut {
+        tracing::error!(label, stage = %error.stage(), kind = %error.kind(), "left out: {}", error.chain());
+        (label.to_owned(), Arc::new(error))
     }
 
     /// The image as the engine can read it, with its header read: the body itself, or what a delegate makes of it.
     async fn readable(
         &self,
-        job: &Job,
+        recipe: &Arc<Recipe>,
         body: &Arc<Body>,
         extent: Extent,
         spent: &mut Spent,
     ) -> Result<(Arc<Body>, Begun), Error> {
         let Stages { deriver, delegates, .. } = &self.stages;
         let begin = async |body: Arc<Body>| match extent {
-            Extent::Header => deriver.inspect(body, &job.instructions.recipe).await,
-            Extent::Renditions => deriver.begin(body, &job.instructions.recipe).await,
+            Extent::Header => deriver.inspect(body, recipe).await,
+            Extent::Renditions => deriver.begin(body, recipe).await,
         };
         let (coder, refused) = match Coder::of(body) {
             Some(coder) => (coder, delegate::refusal(coder)),

@@ -3,14 +3,15 @@
 //! In order, from cheap to dear: this run did this URL already; the store holds what the URL led to, and
 //! the origin says it is unchanged; this run made the same bytes from another URL; only then is it made.
 
+mod fetching;
 mod making;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use imgmill_image::Derivative;
+use imgmill_image::{Derivative, Findings};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,8 @@ pub(crate) struct Rows {
     stages: Stages,
     by_url: Memo<Arc<Derived>>,
     by_source: Memo<Arc<Made>>,
+    /// Bodies that rows under way hold, for others with the same source and other instructions.
+    bodies: Memo<Weak<Body>>,
     lookups: Semaphore,
     shutdown: CancellationToken,
 }
@@ -93,6 +96,8 @@ struct Made {
     truncated: bool,
     kept: Option<PathBuf>,
     renditions: Vec<StoredRendition>,
+    left_out: Vec<(String, Arc<Error>)>,
+    findings: Option<Arc<Findings>>,
 }
 
 /// A rendition that a row wants: its identity, and its key without the store's prefix.
@@ -111,6 +116,7 @@ impl Rows {
             stages,
             by_url: Memo::new(memo_size, remembered.is_some()),
             by_source: Memo::new(memo_size, remembered.is_some()),
+            bodies: Memo::new(memo_size, remembered.is_some()),
             lookups: Semaphore::new(limits.concurrency.max(1)),
             shutdown,
         }
@@ -127,7 +133,9 @@ impl Rows {
         key.update(job.instructions.identity());
         key.update(identity::source_name(&job.url).as_bytes());
         let key = key.finalize().into();
-        let result = self.by_url.once(key, self.resolve(&job, &mut spent)).await;
+        // On the heap, and only once it begins: most rows that are known wait, and should be small meanwhile.
+        let resolve = async { Box::pin(self.resolve(&job, &mut spent)).await };
+        let result = self.by_url.once(key, resolve).await;
         let status = match &result {
             Err(error) if error.kind() == Kind::Interrupted => return None,
             Err(_) => Status::Failed,
@@ -163,31 +171,28 @@ impl Rows {
         }
         if self.stages.dry_run {
             tracing::info!("would be fetched and made");
-            return Ok(Arc::new(Derived { source: SourceFacts::default(), renditions: Vec::new() }));
+            return Ok(Arc::new(Derived {
+                source: SourceFacts::default(),
+                renditions: Vec::new(),
+                left_out: Vec::new(),
+                findings: None,
+            }));
+        }
+        if !self.stages.pointers {
+            let (body, _place) = self.body(job, spent).await?;
+            return self.make(job, body, Validators::default(), None, spent).await;
         }
         let known = standing.as_ref().and(pointer.as_ref()).map(|pointer| &pointer.validators);
-        let fetch = self.stages.fetcher.fetch(&job.url, known, &self.shutdown).await?;
-        spent.attempts = fetch.attempts;
-        spent.timings.fetch = fetch.elapsed;
-        match (fetch.fetched, standing) {
+        let (fetched, _place) = self.fetch(job, known, spent).await?;
+        match (fetched, standing) {
             (Fetched::New(body, validators), _) => {
-                spent.downloaded = body.len() as u64;
-                tracing::info!(
-                    bytes = body.len(),
-                    attempts = fetch.attempts,
-                    ms = ms(fetch.elapsed),
-                    "fetched"
-                );
                 self.make(job, Arc::new(body), validators, pointer, spent).await
             }
             (Fetched::Unchanged, Some(derived)) => {
                 tracing::info!("unchanged at its origin, and every rendition is in the store");
                 Ok(derived)
             }
-            (Fetched::Unchanged, None) => {
-                let message = "the origin says unchanged, though it was not asked";
-                Err(Error::new(Stage::Fetch, Kind::HttpStatus, message))
-            }
+            (Fetched::Unchanged, None) => Err(fetching::not_asked()),
         }
     }
 
@@ -243,7 +248,7 @@ impl Rows {
             truncated,
             kept: None,
         };
-        Ok(Some(Arc::new(Derived { source, renditions })))
+        Ok(Some(Arc::new(Derived { source, renditions, left_out: Vec::new(), findings: None })))
     }
 
     /// Makes and stores what the store lacks, then leaves a pointer for the next run.
@@ -278,7 +283,13 @@ impl Rows {
             let wanted = if made.truncated { self.wanted(job, hash, true)? } else { wanted };
             self.leave_pointer(job, pointer, before, (&wanted, &made.renditions), spent).await;
         }
-        Ok(Arc::new(Derived { source, renditions: made.renditions.clone() }))
+        let Made { renditions, left_out, findings, .. } = &*made;
+        Ok(Arc::new(Derived {
+            source,
+            renditions: renditions.clone(),
+            left_out: left_out.clone(),
+            findings: findings.clone(),
+        }))
     }
 
     /// An aid to the next run: without it that run asks once more, and nothing is wrong.

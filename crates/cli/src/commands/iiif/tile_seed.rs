@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgmill_image::{EncoderOptions, Layout, OutputFormat, Quality, TileSettings};
+use imgmill_systems::process::config::{Config, Overrides};
+use imgmill_systems::process::place::Place;
 use imgmill_systems::tiles::{self, Settings, Wanted};
 
 use super::super::tile::{complain, distinct, image_limits, make_all, say};
+use super::setup::{switch, text};
 use crate::exit::Exit;
-use crate::goflags::{self, Flag, Kind, Parsed, Stop};
+use crate::goflags::{self, Flag, Parsed, Stop};
 use crate::settings::isolation_for;
 
 /// go-iiif's own.
@@ -20,15 +23,7 @@ const MAX_PIXELS: u64 = 1_000_000_000;
 const WHAT: &str = "Makes the tiles of images, as files that any web server serves to a zooming viewer.\n\
     imgmill iiif tile-seed [flags] SOURCE[,NAME]…, or with -mode csv: FILE.csv…, with columns source_id, alternate_id.";
 
-const fn text(name: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind: Kind::Text, help }
-}
-
-const fn switch(name: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind: Kind::Switch, help }
-}
-
-const FLAGS: [Flag; 14] = [
+const FLAGS: [Flag; 15] = [
     text(
         "config",
         "A go-iiif config file: images.source and derivatives.cache, both of the name Disk, say where.",
@@ -43,6 +38,7 @@ const FLAGS: [Flag; 14] = [
     text("processes", "Threads that tiles are made on. Default: the number of cores."),
     text("endpoint", "The URL that tiles will be served at. Default: http://localhost:8080."),
     switch("noextension", "Names without the extension of their source."),
+    switch("no-extension", "The same by its newer name."),
     switch("refresh", "Make again what is there."),
     switch("verbose", "Say more."),
     switch("generate-tiles-html", "Not done here: any viewer opens info.json."),
@@ -71,7 +67,7 @@ fn prepared(parsed: &Parsed) -> Result<(Vec<Wanted>, Settings), String> {
     let places = Places::read(parsed)?;
     let wanted = match parsed.text("mode").unwrap_or("cli") {
         "cli" | "-" => {
-            let without = parsed.is_on("noextension");
+            let without = parsed.is_on("noextension") || parsed.is_on("no-extension");
             parsed.rest.iter().map(|word| of_word(word, without)).collect()
         }
         "csv" => listed(parsed)?,
@@ -187,7 +183,7 @@ fn fields(line: &str) -> Vec<String> {
 
 /// Where sources are and tiles go.
 struct Places {
-    sources: Option<PathBuf>,
+    sources: Option<Place>,
     output: PathBuf,
 }
 
@@ -202,29 +198,19 @@ impl Places {
         };
         let wrong = |why: String| format!("{}: {why}", path.display());
         let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let config: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let disk = |group: &str, part: &str| {
-            let place = &config[group][part];
-            let name = place["name"].as_str().unwrap_or_default();
-            match place["path"].as_str() {
-                Some(path) if name.eq_ignore_ascii_case("disk") && !path.is_empty() => folder_of(path),
-                _ => Err(format!(
-                    "{group}.{part} has to be {{\"name\": \"Disk\", \"path\": …}}, as tiles go to files"
-                )),
-            }
-        };
-        let sources = disk("images", "source").map_err(wrong)?;
-        let output = disk("derivatives", "cache").map_err(wrong)?;
-        Ok(Places { sources: Some(sources), output })
+        let config = Config::read(&text, &Overrides::default()).map_err(wrong)?;
+        config.warnings.iter().for_each(|warning| say(&format!("imgmill: {}", wrong(warning.clone()))));
+        let output = config.derivatives.folder();
+        let output = output
+            .ok_or_else(|| wrong("derivatives.cache: tiles go to files, so Disk is meant".to_owned()))?;
+        Ok(Places { sources: Some(config.source), output })
     }
 
-    /// A source of the config's folder, unless it says where it is.
+    /// A source of the config's place, unless it says where it is.
     fn below(&self, wanted: Wanted) -> Wanted {
         match &self.sources {
-            Some(folder) if !wanted.source.contains("://") => {
-                let source = folder.join(wanted.source.trim_start_matches('/'));
-                Wanted { source: source.to_string_lossy().into_owned(), ..wanted }
+            Some(place) if !wanted.source.contains("://") => {
+                Wanted { source: place.url_of(wanted.source.trim_start_matches('/')), ..wanted }
             }
             _ => wanted,
         }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, Once, PoisonError, RwLock};
 use std::time::Duration;
 
-use imgmill_image::Recipe;
+use imgmill_image::{Findings, Recipe};
 
 use self::death::Death;
 use self::fatal::Fatal;
@@ -86,6 +86,8 @@ pub(super) struct MadeApart {
     pub truncated: bool,
     /// What a person should know of it.
     pub notes: Vec<String>,
+    /// What was found out about it.
+    pub findings: Box<Findings>,
     /// Time that the process took.
     pub elapsed: Duration,
 }
@@ -152,9 +154,10 @@ impl Workshop {
     pub fn begin(&self, order: Order<'_>) -> Result<(Inspected, Option<MadeApart>), Error> {
         match self.work(Task::Begin, order)? {
             (Answer::Inspected(header), _) => Ok((header, None)),
-            (Answer::Derived { header: Some(header), truncated, notes, elapsed, .. }, renditions) => {
-                Ok((header, Some(MadeApart { renditions, truncated, notes, elapsed })))
-            }
+            (
+                Answer::Derived { header: Some(header), truncated, notes, findings, elapsed, .. },
+                renditions,
+            ) => Ok((header, Some(MadeApart { renditions, truncated, notes, findings, elapsed }))),
             _ => Err(another_answer()),
         }
     }
@@ -162,8 +165,8 @@ impl Workshop {
     /// Makes every derivative in a derive process. Blocks.
     pub fn derive(&self, order: Order<'_>) -> Result<MadeApart, Error> {
         match self.work(Task::Derive, order)? {
-            (Answer::Derived { truncated, notes, elapsed, .. }, renditions) => {
-                Ok(MadeApart { renditions, truncated, notes, elapsed })
+            (Answer::Derived { truncated, notes, findings, elapsed, .. }, renditions) => {
+                Ok(MadeApart { renditions, truncated, notes, findings, elapsed })
             }
             _ => Err(another_answer()),
         }

@@ -81,6 +81,7 @@ fn derived(renditions: Vec<Laid>) -> Answer {
         renditions,
         truncated: false,
         notes: Vec::new(),
+        findings: Default::default(),
         elapsed: std::time::Duration::ZERO,
     }
 }

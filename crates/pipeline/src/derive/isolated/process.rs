@@ -50,9 +50,11 @@ fn work() -> io::Result<()> {
     while let Some(question) = desk.next(&mut control)? {
         #[cfg(feature = "poison")]
         desk.poison(&question, &control)?;
-        let answer = desk
-            .answer(&question)
-            .unwrap_or_else(|error| Answer::Failed { kind: error.kind(), message: error.chain() });
+        let answer = desk.answer(&question).unwrap_or_else(|error| Answer::Failed {
+            kind: error.kind(),
+            message: error.chain(),
+            derivative: error.unmakable().map(str::to_owned),
+        });
         send(&mut control, &answer)?;
     }
     Ok(())
@@ -73,12 +75,15 @@ impl Desk {
         let source = self.source(question.length)?;
         let limits = question.limits();
         let recipe = match &self.recipe {
-            Some((text, recipe)) if *text == question.recipe => recipe,
+            Some((text, recipe)) if *text == question.recipe && *recipe.services() == question.services => {
+                recipe
+            }
             _ => {
                 let recipe = Recipe::parse_json(&question.recipe).map_err(|error| {
                     Error::new(Stage::Derive, Kind::Internal, "the recipe did not pass whole")
                         .caused_by(error)
                 })?;
+                let recipe = recipe.with_services(question.services.clone());
                 &self.recipe.insert((question.recipe.clone(), recipe)).1
             }
         };
@@ -160,9 +165,10 @@ fn derive(
     let started = Instant::now();
     let mut shelf = Shelf::new(Arc::clone(exchange), question);
     let derived = imgmill_image::derive(source, recipe, &mut shelf, limits);
-    let imgmill_image::Derived { truncated, notes, .. } = derived.map_err(in_file)?;
+    let imgmill_image::Derived { truncated, notes, findings, .. } = derived.map_err(in_file)?;
+    let findings = Box::new(findings);
     let elapsed = started.elapsed();
-    Ok(Answer::Derived { header, renditions: shelf.renditions, truncated, notes, elapsed })
+    Ok(Answer::Derived { header, renditions: shelf.renditions, truncated, notes, findings, elapsed })
 }
 
 /// An error of the engine, which does not know what the shared file's limit is called.

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use imgmill_image::{Limits, OnTruncated};
+use imgmill_image::{Findings, Limits, OnTruncated, Services};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,9 @@ pub(super) struct Question {
     pub output: u64,
     /// Bytes that may be laid aside, [behind the renditions](Question::aside).
     pub scratch: u64,
-    /// The recipe, as a recipe file.
+    /// The recipe, as a recipe file, which says nothing of services.
     pub recipe: String,
+    pub services: Services,
     max_bytes: u64,
     max_pixels: u64,
     max_scans: u32,
@@ -77,6 +78,7 @@ impl Question {
             output,
             scratch,
             recipe: order.recipe.to_json(),
+            services: order.recipe.services().clone(),
             max_bytes,
             max_pixels,
             max_scans,
@@ -130,10 +132,11 @@ pub(super) enum Answer {
         renditions: Vec<Laid>,
         truncated: bool,
         notes: Vec<String>,
+        findings: Box<Findings>,
         elapsed: Duration,
     },
-    /// The image's own error.
-    Failed { kind: Kind, message: String },
+    /// The image's own error, and the derivative that it is about, if it is about one.
+    Failed { kind: Kind, message: String, derivative: Option<String> },
 }
 
 /// A rendition that lies in the shared file.

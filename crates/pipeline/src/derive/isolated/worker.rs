@@ -94,8 +94,12 @@ impl Worker {
             };
         }
         match self.hear(bounds.time) {
-            Ok(Some(Answer::Failed { kind, message })) => {
-                Ended::Answered(Err(Error::new(Stage::Derive, kind, tidy(&message))))
+            Ok(Some(Answer::Failed { kind, message, derivative })) => {
+                let known = |label: &&str| order.recipe.derivatives().iter().any(|one| one.label == *label);
+                let derivative = derivative.as_deref().filter(known);
+                Ended::Answered(
+                    Err(Error::new(Stage::Derive, kind, tidy(&message)).of_derivative(derivative)),
+                )
             }
             Ok(Some(mut answer)) => match self.collect(&answer, question, order) {
                 Ok(renditions) => {
@@ -168,6 +172,11 @@ impl Worker {
             (Task::Derive, Answer::Derived { header: None, renditions, .. }) => renditions,
             _ => return Err(Uncollected::Nonsense),
         };
+        if let Answer::Derived { findings, .. } = answer
+            && !findings.can_be_of(order.recipe.services())
+        {
+            return Err(Uncollected::Nonsense);
+        }
         let derivatives = order.recipe.derivatives();
         let places = question.length..=question.length.saturating_add(question.output);
         let total = laid.iter().fold(0u64, |sum, laid| sum.saturating_add(laid.bytes));
