@@ -194,7 +194,8 @@ impl<'a> Work<'a> {
 
 impl Work<'_> {
     fn streams(&self, header: &Header) -> bool {
-        self.derivative.request.format == OutputFormat::Ptif && self.plan.keeps_rows(header, self.derivative)
+        self.derivative.request.format == OutputFormat::Ptif
+            && self.plan.goes_by_rows(header, self.derivative)
     }
 
     /// The rendition, and whether the source ended before its image did.

@@ -1,5 +1,7 @@
 //! How much memory a source and a recipe will take, from the header alone.
 
+use imgmill_resize::Gradual;
+
 use crate::decode::Canvas;
 use crate::encode::ptif;
 use crate::finished::at_most;
@@ -76,7 +78,7 @@ fn planned<'a>(header: &Header, recipe: &'a Recipe) -> Vec<Planned<'a>> {
 fn streams(header: &Header, (plan, derivative): &Planned<'_>) -> bool {
     derivative.request.format == OutputFormat::Ptif
         && header.rows != RowOrder::AtOnce
-        && plan.keeps_rows(header, derivative)
+        && plan.goes_by_rows(header, derivative)
 }
 
 fn stream_needs(header: &Header, plan: &Plan, derivative: &Derivative) -> Needs {
@@ -90,9 +92,13 @@ fn stream_needs(header: &Header, plan: &Plan, derivative: &Derivative) -> Needs 
     if let RowOrder::Aside { bytes, .. } = header.rows {
         lay(bytes);
     }
-    if !plan.keeps_order(header, derivative) {
-        let pixel = u64::from(header.channels.min(4)) * if wide { 2 } else { 1 };
-        lay(u64::from(header.width) * u64::from(header.height) * pixel);
+    let channels = u64::from(header.channels.clamp(3, 4));
+    if plan.is_turned() {
+        let pixel = channels * if wide { 2 } else { 1 };
+        lay(u64::from(plan.drawn.0) * u64::from(plan.drawn.1) * pixel);
+    }
+    if !plan.is_unscaled() {
+        needs.memory += Gradual::memory((header.width, header.height), channels as usize, plan.drawn);
     }
     needs.memory += match header.rows {
         RowOrder::Aside { beside, .. } => beside,

@@ -188,6 +188,25 @@ fn what_is_turned_or_resized_is_a_pyramid_too() {
 }
 
 #[test]
+fn a_smaller_pyramid_is_the_image_drawn_at_once() {
+    let image = picture(601, 1003);
+    let grey: Vec<u8> = image.data.chunks(3).map(|pixel| pixel[1]).collect();
+    let grey = png_of(601, 1003, png::ColorType::Grayscale, png::BitDepth::Eight, &grey, |_| {});
+    let turned = with_segment(&jpeg(&image, ""), 0xE1, &exif(6));
+    // A JPEG of less than half the size is read at a smaller scale, by another decoder than at once.
+    let close = [(png(&image), "170,", true), (grey, "!300,300", true), (jpeg(&image, ""), "500,", true)];
+    let far = [(turned, "900,", true), (jpeg(&image, ""), "150,", false), (jpeg(&image, ""), "61,", false)];
+    for (source, size, exact) in close.into_iter().chain(far) {
+        let found = levels(&made(&source, &format!(r#", "size": "{size}", "tile": 64"#))).remove(0);
+        let (width, height, _, expected) = pixels(&source, &format!("full/{size}/0/default.png"));
+        assert_eq!((found.width, found.height), (width, height), "{size}");
+        let off = found.data.iter().zip(&expected).map(|(found, expected)| found.abs_diff(*expected)).max();
+        assert!(!exact || off <= Some(1), "{size}: {off:?}");
+        assert!(psnr(&found.data, &expected) > 34.0, "{size}: {}", psnr(&found.data, &expected));
+    }
+}
+
+#[test]
 fn the_bytes_do_not_depend_on_the_threads() {
     let source = jpeg(&picture(700, 900), "");
     for options in [r#", "tile": 64"#, r#", "tile": 96, "compression": "jpeg""#] {

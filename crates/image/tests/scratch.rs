@@ -122,6 +122,15 @@ fn memory_grows_with_the_width_alone() {
     };
     // From so many rows on, all of these lie in files.
     assert_eq!(of(17_000), of(60_000));
+
+    // The same where it is drawn smaller on the way.
+    let smaller = Recipe::parse_json(r#"{"p": {"format": "ptif", "size": "pct:50"}}"#).unwrap();
+    let of = |height: u16| {
+        let mut bmp = bmp(&small);
+        bmp[22..24].copy_from_slice(&height.to_le_bytes());
+        needs(&probe(&bmp).unwrap(), &smaller).memory
+    };
+    assert!(of(60_000) < of(17_000) * 11 / 10);
 }
 
 #[test]

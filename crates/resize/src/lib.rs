@@ -3,9 +3,13 @@
 //! A crate of its own because `fast_image_resize` is generic in all it does: two thirds of what the image engine compiled to
 //! was this one function, at every change of anything else in it. Knows buffers, no image formats.
 
+mod gradual;
+
 use std::fmt;
 
 use fast_image_resize as fir;
+
+pub use gradual::Gradual;
 
 /// Rows of samples, one byte each, nothing between them.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,7 @@ use std::borrow::Cow;
 
 pub(crate) use jpeg::{check_scans, ycbcr_profile};
 pub(crate) use sheet::Sheet;
-pub(crate) use strips::{Strip, Strips, Wish, strips};
+pub(crate) use strips::{Strips, Wish, strips};
 pub(crate) use vector::{Canvas, STACK};
 
 use crate::error::Error;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::header::Header;
 use crate::jpeg::{Colour, Strips as JpegStrips};
 use crate::limits::Limits;
-use crate::pixels::{Channels, Depth, Pixels};
+use crate::pixels::{Channels, Depth};
 use crate::recipe::{EncoderOptions, Icc};
 use crate::scratch::Scratch;
 use crate::sniff::SourceFormat;
@@ -27,6 +27,8 @@ pub(crate) struct Wish {
     pub own_colours: bool,
     /// 16 bits a sample, where there are more than 8.
     pub wide: bool,
+    /// The least scale that serves, in eighths: a JPEG is read at it.
+    pub eighths: u8,
 }
 
 impl Wish {
@@ -36,13 +38,21 @@ impl Wish {
             page: options.page.unwrap_or(1),
             own_colours: options.icc == Icc::Keep,
             wide: options.bits == Some(16),
+            eighths: 8,
         }
+    }
+
+    /// The same for pixels that are drawn at another size: of 8 bits, in sRGB.
+    pub(crate) fn to_be_scaled(self, eighths: u8) -> Self {
+        Self { own_colours: false, wide: false, eighths, ..self }
     }
 }
 
 /// Rows of a source as stored, not yet oriented.
 pub(crate) struct Strips<'a> {
     width: u32,
+    height: u32,
+    /// Rows that were not read yet.
     left: u32,
     channels: Channels,
     depth: Depth,
@@ -79,7 +89,7 @@ pub(crate) fn strips<'a>(
     let wide = wish.wide && header.bits > 8;
     let deep = |is_wide: bool| if is_wide { Depth::Sixteen } else { Depth::Eight };
     let (channels, depth, space, kind) = match header.format {
-        SourceFormat::Jpeg => match open_jpeg(source, header, wish.luma_only, scratch, limits)? {
+        SourceFormat::Jpeg => match open_jpeg(source, header, wish, scratch, limits)? {
             Some((channels, profile, kind)) => (channels, Depth::Eight, profile.map(icc), kind),
             None => return Ok(None),
         },
@@ -105,8 +115,11 @@ pub(crate) fn strips<'a>(
         Some(Space::Icc(profile)) if wish.own_colours => (Some(profile.into_owned()), None),
         space => (None, space.and_then(|space| ToSrgb::of(channels, depth, &space))),
     };
-    let (width, left) = (header.width, header.height);
-    Ok(Some(Strips { width, left, channels, depth, to_srgb, profile, kind }))
+    let (width, height) = match &kind {
+        Kind::Jpeg(strips) | Kind::JpegInk(strips, _) => strips.size(),
+        _ => (header.width, header.height),
+    };
+    Ok(Some(Strips { width, height, left: height, channels, depth, to_srgb, profile, kind }))
 }
 
 fn icc(profile: Vec<u8>) -> Space<'static> {
@@ -118,13 +131,14 @@ type Opened<'a> = (Channels, Option<Vec<u8>>, Kind<'a>);
 fn open_jpeg<'a>(
     source: &'a [u8],
     header: &Header,
-    luma_only: bool,
+    wish: Wish,
     scratch: Scratch<'_>,
     limits: &Limits,
 ) -> Result<Option<Opened<'a>>, Error> {
     jpeg::check_scans(source, header, limits)?;
-    let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, luma_only)? else { return Ok(None) };
-    let strips = JpegStrips::open(source, (header.width, header.height), colour, scratch, limits)?;
+    let Some(jpeg::Plain { colour, profile }) = jpeg::plain(source, wish.luma_only)? else { return Ok(None) };
+    let strips =
+        JpegStrips::open(source, (header.width, header.height), wish.eighths, colour, scratch, limits)?;
     Ok(Some(match colour {
         Colour::Luma => (Channels::Gray, profile, Kind::Jpeg(strips)),
         Colour::Rgb => (Channels::Rgb, profile, Kind::Jpeg(strips)),
@@ -144,6 +158,11 @@ fn open_whole<'a>(
 }
 
 impl Strips<'_> {
+    /// Width and height of what is read.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
     pub(crate) fn channels(&self) -> Channels {
         match &self.kind {
             // Ink becomes light.
@@ -176,8 +195,8 @@ impl Strips<'_> {
         }
     }
 
-    /// The next rows, at most as many as `most`; `None` after the last. Samples of 16 bits are two bytes each.
-    pub(crate) fn next(&mut self, most: u32) -> Result<Option<Strip>, Error> {
+    /// The next rows without gaps, at most as many as `most`; `None` after the last. Samples of 16 bits are two bytes each.
+    pub(crate) fn next(&mut self, most: u32) -> Result<Option<Vec<u8>>, Error> {
         let rows = most.min(self.left);
         if rows == 0 {
             return Ok(None);
@@ -225,7 +244,7 @@ impl Strips<'_> {
             let pixel = self.channels.count() * self.depth.bytes();
             data.chunks_exact_mut(self.width as usize * pixel).for_each(|row| to_srgb.convert_row(row));
         }
-        Ok(Some(Strip { rows, data }))
+        Ok(Some(data))
     }
 
     /// Whether the file ended before its image did, and the limits accept that.
@@ -236,18 +255,5 @@ impl Strips<'_> {
             Kind::Whole { whole, .. } => whole.truncated,
             Kind::Tiff { .. } => false,
         }
-    }
-}
-
-/// Some rows, without gaps.
-pub(crate) struct Strip {
-    pub rows: u32,
-    pub data: Vec<u8>,
-}
-
-impl Strip {
-    /// The rows as pixels of 8 bits.
-    pub(crate) fn into_pixels(self, width: u32, channels: Channels) -> Result<Pixels, Error> {
-        Pixels::new(width, self.rows, channels, self.data)
     }
 }

@@ -1,10 +1,12 @@
 //! The rows of a derivative, from top to bottom: as its source is read where that can be in order, by way of a scratch
 //! file where it is to be turned, else of pixels that were decoded at once.
 
+use imgmill_resize::Gradual;
+
 use super::{Canvas, Work};
 use crate::decode::{self, Sheet, Strips, Wish};
 use crate::error::{Error, ErrorKind, shielded};
-use crate::exif::{self, Turn};
+use crate::exif::Turn;
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::pixels::{Channels, Depth, Pixels};
@@ -31,7 +33,7 @@ enum From<'a> {
     /// All of them.
     Whole(Option<Pixels>),
     /// As they come; the first are there already.
-    Order { work: Work<'a>, strips: Box<Strips<'a>>, first: Option<Vec<u8>>, width: u32, stored: Channels },
+    Order { work: Work<'a>, strips: Box<Strips<'a>>, first: Option<Vec<u8>>, scaling: Option<Gradual> },
     /// Laid aside, to be turned.
     Turned { sheet: Sheet, turn: Turn, next: usize },
 }
@@ -80,17 +82,21 @@ impl<'a> Rows<'a> {
         scratch: Scratch<'_>,
         limits: &Limits,
     ) -> Result<Option<Self>, Error> {
-        if !work.plan.keeps_rows(header, work.derivative) {
+        if !work.plan.goes_by_rows(header, work.derivative) {
             return Ok(None);
         }
         let luma_only = plan::need(std::iter::once((&work.plan, work.derivative))).luma_only;
-        let wish = Wish::of(&work.derivative.options, luma_only);
+        let mut wish = Wish::of(&work.derivative.options, luma_only);
+        if !work.plan.is_unscaled() {
+            wish = wish.to_be_scaled(work.plan.eighths());
+        }
         let Some(mut strips) = decode::strips(source, header, wish, scratch, limits)? else {
             return Ok(None);
         };
-        let (width, stored, depth) = (header.width, strips.channels(), strips.depth());
-        let Some(first) = strips.next(ROWS)? else { return Ok(None) };
-        let (channels, first) = finished(work, first, width, (stored, depth), limits)?;
+        let (stored, depth) = (strips.channels(), strips.depth());
+        let mut scaling = scaling(&work.plan, &strips, wish.eighths);
+        let Some(first) = next_drawn(&mut strips, scaling.as_mut(), limits)? else { return Ok(None) };
+        let (channels, first) = finished(work, first, (stored, depth), limits)?;
         let mut rows = Rows {
             size: work.plan.output,
             channels,
@@ -99,16 +105,10 @@ impl<'a> Rows<'a> {
             truncated: false,
             had_alpha: stored.with_alpha() == stored,
             own_colours: wish.own_colours && strips.are_own_colours(),
-            from: From::Order {
-                work: work.clone(),
-                strips: Box::new(strips),
-                first: Some(first),
-                width,
-                stored,
-            },
+            from: From::Order { work: work.clone(), strips: Box::new(strips), first: Some(first), scaling },
         };
-        if work.plan.turn != Turn::upright(exif::UPRIGHT) {
-            rows.lay_aside((header.width, header.height), work.plan.turn, scratch, limits)?;
+        if work.plan.is_turned() {
+            rows.lay_aside(work.plan.drawn, work.plan.turn, scratch, limits)?;
         }
         Ok(Some(rows))
     }
@@ -116,17 +116,17 @@ impl<'a> Rows<'a> {
     /// Takes all rows as they come, so that they can be had in another order.
     fn lay_aside(
         &mut self,
-        stored: (u32, u32),
+        drawn: (u32, u32),
         turn: Turn,
         scratch: Scratch<'_>,
         limits: &Limits,
     ) -> Result<(), Error> {
         let pixel = self.channels.count() * self.depth.bytes();
-        let mut sheet = Sheet::blank(stored, pixel, scratch)?;
+        let mut sheet = Sheet::blank(drawn, pixel, scratch)?;
         let mut row = 0;
         while let Some(rows) = self.next(limits)? {
             sheet.write(row, &rows)?;
-            row += rows.len() / (stored.0 as usize * pixel);
+            row += rows.len() / (drawn.0 as usize * pixel);
         }
         self.truncated = self.truncated();
         self.from = From::Turned { sheet, turn, next: 0 };
@@ -166,13 +166,10 @@ impl<'a> Rows<'a> {
         match &mut self.from {
             From::Whole(pixels) => Ok(pixels.take().map(|pixels| pixels.data)),
             From::Order { first, .. } if first.is_some() => Ok(first.take()),
-            From::Order { work, strips, width, stored, .. } => {
-                let strip = shielded(ErrorKind::Corrupt, || strips.next(ROWS))?;
-                limits.check_time()?;
-                let kind = (*stored, self.depth);
-                strip
-                    .map(|strip| finished(work, strip, *width, kind, limits).map(|(_, rows)| rows))
-                    .transpose()
+            From::Order { work, strips, scaling, .. } => {
+                let drawn = next_drawn(strips, scaling.as_mut(), limits)?;
+                let kind = (strips.channels(), self.depth);
+                drawn.map(|drawn| finished(work, drawn, kind, limits).map(|(_, rows)| rows)).transpose()
             }
             From::Turned { sheet, turn, next } => {
                 limits.check_time()?;
@@ -192,17 +189,60 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// What makes rows as they are read those of a plan's size, where that is another.
+fn scaling(plan: &Plan, strips: &Strips<'_>, eighths: u8) -> Option<Gradual> {
+    if plan.is_unscaled() {
+        return None;
+    }
+    let (width, height) = strips.size();
+    // A side that is no multiple of 8 ends within a pixel of the smaller image.
+    let counts = |full: u32, read: u32| match read == full {
+        true => f64::from(full),
+        false => f64::from(full) * f64::from(eighths) / 8.0,
+    };
+    let counts = (counts(plan.full.0, width), counts(plan.full.1, height));
+    Some(Gradual::new((width, height), strips.channels().count(), counts, plan.drawn))
+}
+
+/// The next rows at the size they are drawn at; `None` after the last.
+fn next_drawn(
+    strips: &mut Strips<'_>,
+    mut scaling: Option<&mut Gradual>,
+    limits: &Limits,
+) -> Result<Option<Drawn>, Error> {
+    loop {
+        if let Some(scaling) = &mut scaling
+            && let Some(data) = scaling.draw().map_err(|e| Error::encode(e.to_string()))?
+        {
+            return Ok(Some(Drawn { width: scaling.width(), data }));
+        }
+        limits.check_time()?;
+        let Some(strip) = shielded(ErrorKind::Corrupt, || strips.next(ROWS))? else { return Ok(None) };
+        match &mut scaling {
+            Some(scaling) => scaling.push(&strip),
+            None => return Ok(Some(Drawn { width: strips.size().0, data: strip })),
+        }
+    }
+}
+
+/// Some rows at the size they are drawn at, without gaps.
+struct Drawn {
+    width: u32,
+    data: Vec<u8>,
+}
+
 /// Rows of a derivative: of 8 bits in its quality; of 16 as they are.
 fn finished(
     work: &Work<'_>,
-    strip: decode::Strip,
-    width: u32,
+    Drawn { width, data }: Drawn,
     (channels, depth): (Channels, Depth),
     limits: &Limits,
 ) -> Result<(Channels, Vec<u8>), Error> {
     if depth == Depth::Sixteen {
-        return Ok((channels, strip.data));
+        return Ok((channels, data));
     }
-    let pixels = work.with_quality(strip.into_pixels(width, channels)?, limits)?;
+    let height = data.len() / (width as usize * channels.count());
+    let pixels = Pixels::new(width, height as u32, channels, data)?;
+    let pixels = work.with_quality(pixels, limits)?;
     Ok((pixels.channels, pixels.data))
 }

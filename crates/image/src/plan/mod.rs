@@ -193,8 +193,7 @@ impl Plan {
             return None;
         }
         let unit = if gray { (8, 8) } else { jpeg.unit };
-        let is_turned = self.turn != Turn::upright(exif::UPRIGHT);
-        if is_turned && options.lossless && turns_whole_blocks(self.turn, header, unit) {
+        if self.is_turned() && options.lossless && turns_whole_blocks(self.turn, header, unit) {
             return Some(Lossless::Turned { gray });
         }
         (self.turn == upright).then_some(Lossless::Tagged { gray })
@@ -223,19 +222,26 @@ fn turns_whole_blocks(turn: Turn, header: &Header, unit: (u32, u32)) -> bool {
 }
 
 impl Plan {
-    /// Whether this is the whole image, every pixel of it on its own, turned or not.
-    pub(crate) fn keeps_rows(&self, header: &Header, derivative: &Derivative) -> bool {
+    /// Whether this can be made of rows as they come: the whole image, turned or not, at its size or a smaller one, and
+    /// a pixel of the one it is drawn as needs no other.
+    pub(crate) fn goes_by_rows(&self, header: &Header, derivative: &Derivative) -> bool {
         let whole = self.region == Rect { x: 0, y: 0, w: header.width, h: header.height };
         whole
-            && self.is_unscaled()
+            && self.drawn.0 <= self.region.w
+            && self.drawn.1 <= self.region.h
             && self.smart.is_none()
             && self.degrees.is_none()
             && !matches!(derivative.request.quality, Quality::Crisp { .. } | Quality::Dither)
     }
 
-    /// The same, its rows in the order that the source has them.
+    /// The same of the image as it is: at its size and not turned.
     pub(crate) fn keeps_order(&self, header: &Header, derivative: &Derivative) -> bool {
-        self.keeps_rows(header, derivative) && self.turn == Turn::upright(exif::UPRIGHT)
+        self.goes_by_rows(header, derivative) && self.is_unscaled() && !self.is_turned()
+    }
+
+    /// Whether rows are drawn in another order than the source has them.
+    pub(crate) fn is_turned(&self) -> bool {
+        self.turn != Turn::upright(exif::UPRIGHT)
     }
 }
 

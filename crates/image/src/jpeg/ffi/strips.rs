@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::scratch::Scratch;
 
-/// A JPEG that is read from top to bottom at full size.
+/// A JPEG that is read from top to bottom.
 pub(crate) struct Strips<'a> {
     reader: Reader<'a>,
     width: u32,
@@ -17,10 +17,12 @@ pub(crate) struct Strips<'a> {
 }
 
 impl<'a> Strips<'a> {
-    /// Starts to read. `size` is what the limits were checked with.
+    /// Starts to read, at `eighths`/8 of full size (1 to 8; each side rounded up). `size` is what the limits were checked
+    /// with.
     pub(crate) fn open(
         source: &'a [u8],
         size: (u32, u32),
+        eighths: u8,
         colour: Colour,
         scratch: Scratch<'_>,
         limits: &Limits,
@@ -29,10 +31,10 @@ impl<'a> Strips<'a> {
         reader.lay_coefficients(scratch)?;
         let cinfo = reader.cinfo();
         let (width, height, components) = guarded(move || {
-            start(cinfo, 8, colour);
+            start(cinfo, eighths, colour);
             (cinfo.output_width, cinfo.output_height, cinfo.output_components)
         })?;
-        if usize::try_from(components) != Ok(colour.channels()) || (width, height) != size {
+        if usize::try_from(components) != Ok(colour.channels()) || (width, height) != scaled(size, eighths) {
             return Err(Error::unsupported("this kind of JPEG colour is not supported"));
         }
         Ok(Self { reader, width, height, channels: colour.channels() })
@@ -63,8 +65,19 @@ impl<'a> Strips<'a> {
         Ok(last - first)
     }
 
+    /// Width and height that it is read at.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
     /// Whether the file ended before the image did, and that was accepted: what is missing is grey.
     pub(crate) fn ended_early(&self) -> bool {
         self.reader.ended_early()
     }
+}
+
+/// What libjpeg makes of a size at some eighths of it.
+fn scaled((width, height): (u32, u32), eighths: u8) -> (u32, u32) {
+    let side = |side: u32| (u64::from(side) * u64::from(eighths)).div_ceil(8) as u32;
+    (side(width), side(height))
 }
