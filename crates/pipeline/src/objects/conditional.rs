@@ -14,7 +14,7 @@ use super::{Address, Bucket};
 use crate::identity::RESERVED;
 
 /// What has to be at a path for a put to happen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Expected {
     /// Nothing.
     Nothing,

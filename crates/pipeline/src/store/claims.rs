@@ -83,6 +83,36 @@ impl Store {
         Err(conflict(key, "belongs to a different image; use a --key template that tells them apart"))
     }
 
+    /// Gives up the claim on a key if it belongs to this source, by what [`Naming::owner`] answered of it. What lies there
+    /// stays.
+    ///
+    /// [`Naming::owner`]: crate::naming::Naming::owner
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn disown(&self, key: &str, owner: &str) -> Result<(), Error> {
+        let held = self.read_claim(key).await?;
+        if held.is_none_or(|held| held.owner.url_hash != text_hash(owner)) {
+            return Ok(());
+        }
+        let removed = self.bucket.store.delete(&self.claim_path(key)).await;
+        removed.map_err(|error| failure(Stage::Store, &format!("giving up the claim of {key}"), error))
+    }
+
+    /// Whose a key is, of these sources.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn owner_among<'a>(
+        &self,
+        key: &str,
+        owners: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<&'a str>, Error> {
+        let held = self.read_claim(key).await?;
+        let is_it = |owner: &&str| held.as_ref().is_some_and(|held| held.owner.url_hash == text_hash(owner));
+        Ok({ owners }.find(is_it))
+    }
+
     /// Puts a rendition at a key that was claimed for it.
     ///
     /// # Errors

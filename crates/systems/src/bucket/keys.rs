@@ -74,6 +74,17 @@ pub fn pyramid(key: &str) -> String {
     format!("{stem}.tif")
 }
 
+/// The keys of all sources whose pyramid is that of this one, as extensions are commonly written.
+pub fn of_one_pyramid(key: &str) -> impl Iterator<Item = String> {
+    let pyramid = pyramid(key);
+    EXTENSIONS.iter().flat_map(move |extension| {
+        let stem = &pyramid[..pyramid.len() - "tif".len()];
+        let capitalised = extension[..1].to_uppercase() + &extension[1..];
+        let spelt = [(*extension).to_owned(), extension.to_uppercase(), capitalised];
+        spelt.map(|extension| format!("{stem}{extension}"))
+    })
+}
+
 /// Refuses a key that no URL and no client of object stores passes on as it is, before it leads to another object.
 ///
 /// # Errors
@@ -129,6 +140,7 @@ mod tests {
         assert_eq!(pyramid("a/b/name.png"), "a/b/name.tif");
         assert_eq!(pyramid("a.b/name"), "a.b/name.tif");
         assert_eq!(pyramid("x.tar.PNG"), "x.tar.tif");
+        assert!(of_one_pyramid("a/x.png").any(|key| key == "a/x.TIFF"));
         assert_eq!((folder("a/b/c.png"), folder("c.png")), ("a/b/", ""));
         assert_eq!(
             url("s3://pictures", "a b/1+1%20=ü?#.png"),

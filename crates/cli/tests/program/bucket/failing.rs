@@ -3,9 +3,11 @@
 use std::fs;
 
 use imgmill_pipeline::identity::text_hash;
+use imgmill_testing::s3::Fault;
 use serde_json::{Value, json};
 
-use super::{Buckets, jpeg};
+use super::{Buckets, jpeg, server, wait_until};
+use crate::harness::Ran;
 
 fn json_of(buckets: &Buckets<'_>, key: &str) -> Value {
     serde_json::from_slice(&fs::read(buckets.place.path("process").join(key)).unwrap()).unwrap()
@@ -108,4 +110,20 @@ fn a_store_that_fails_is_not_the_records_fault() {
     fs::remove_file(buckets.place.path("pyramids/a")).unwrap();
     buckets.drain(&["--max-attempts", "1"]).expect(0);
     assert_eq!(buckets.size("a/x.tif"), (60, 40));
+}
+
+#[test]
+fn who_watches_outlives_a_listing_that_fails() {
+    let s3 = server();
+    let buckets = Buckets::of(&s3);
+    let child = buckets.start_drain(&["--watch", "--interval", "0.05"]);
+    buckets.put_and_tell("a.jpg", "01", jpeg(1, 60, 40));
+    wait_until("the record is not drained", || buckets.pyramid("a.tif").is_some());
+    s3.fail_next("ListObjectsV2", 4, Fault::InternalError);
+    buckets.put_and_tell("b.jpg", "01", jpeg(2, 60, 40));
+    wait_until("the drain gave up", || buckets.pyramid("b.tif").is_some());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
+        .unwrap();
+    let ran = Ran::of(child).expect(143);
+    assert!(ran.stderr.contains("it is tried again"), "{}", ran.stderr);
 }

@@ -58,6 +58,12 @@ fn one_stem_is_one_pyramid_and_the_second_source_is_told() {
         buckets.put_and_tell("a/x.jpg", "02", jpeg(3, 80, 40));
         buckets.drain(&[]).expect(0);
         assert_eq!(buckets.size("a/x.tif"), (80, 40));
+        // Once it is gone, the second has the name.
+        buckets.remove("a/x.jpg");
+        buckets.put_and_tell("a/x.jpeg", "02", jpeg(2, 70, 40));
+        let ran = buckets.drain(&[]).expect(0);
+        assert!(ran.stderr.contains("a/x.jpg is gone"), "{}", ran.stderr);
+        assert_eq!(buckets.size("a/x.tif"), (70, 40));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use imgmill_pipeline::fetch::Fetcher;
 use imgmill_pipeline::objects::Bucket;
 use imgmill_pipeline::source::Source;
@@ -58,6 +58,16 @@ impl Waitlist {
             .map_ok(|waiting| async { Ok(self.take_or_leave(waiting).await) })
             .try_buffer_unordered(AT_ONCE)
             .try_filter_map(|taken| std::future::ready(Ok(taken)))
+            .filter(|taken| std::future::ready(!self.is_bearable(taken.as_ref().err())))
+    }
+
+    /// Whether a listing broke off that can be had anew in a while: who watches goes on then.
+    fn is_bearable(&self, error: Option<&Error>) -> bool {
+        let bearable = error.filter(|error| self.watch.is_some() && error.is_transient());
+        if let Some(error) = bearable {
+            tracing::error!("{}; it is tried again", error.chain());
+        }
+        bearable.is_some()
     }
 
     /// Takes a record into work. One that cannot even be looked at is no reason to leave all others.

@@ -110,13 +110,32 @@ impl Waitlist {
         if record.copyright_status.is_none() {
             record.copyright_status = self.ledger.rights(&claimed.name).await?;
         }
-        let over = self.images.seen(&keys::pyramid(&record.key)).await?;
+        let pyramid = keys::pyramid(&record.key);
+        let over = self.images.seen(&pyramid).await?;
+        if over != Expected::Nothing {
+            self.take_over_from_a_source_that_is_gone(&record.key, &pyramid).await?;
+        }
         let document = match keys::is_pdf(&record.key) {
             true => Some((record.key.clone(), self.images.seen(&record.key).await?)),
             false => None,
         };
         let instructions = self.recipes.instructions(&record, over, held.turn());
         Ok(Some(Task { record, claimed, url, instructions: Arc::new(instructions), document }))
+    }
+
+    /// A source that was replaced by one of another format leaves its pyramid behind, and with it the claim on that name.
+    async fn take_over_from_a_source_that_is_gone(&self, key: &str, pyramid: &str) -> Result<(), Error> {
+        let others: Vec<_> = keys::of_one_pyramid(key).filter(|other| other != key).collect();
+        let owner = self.images.owner_among(pyramid, others.iter().map(String::as_str)).await?;
+        if let Some(owner) = owner
+            && self.is_gone(owner).await?
+        {
+            tracing::warn!(key, "{owner} is gone, and its pyramid {pyramid} is replaced");
+            if let Err(error) = self.images.disown(pyramid, owner).await {
+                tracing::warn!(key, "{}", error.chain());
+            }
+        }
+        Ok(())
     }
 
     async fn attempts(&self, waiting: &Waiting) -> Result<u32, Error> {
