@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into b
 
 test-deploy: ## Synthesize, lint and create the infrastructure without an account; check the manifests (wants Node.js 20).
 	scripts/test-deploy.sh
+
+test-pm2: setup-dev ## Start, restart and delete what the pm2 recipes are about, on a pm2 of the test's own.
+	$(MAKE) build FEATURES=mongodb
+	scripts/test-pm2.py
 
 test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
 	scripts/test-large.py
@@ -74,7 +78,7 @@ fuzz: setup ## Fuzz the recipe grammar and each decoder for TIME=60 seconds (wan
 	SAMPLES=$(abspath $(TARGET))/release/imgmill-samples fuzz/run.sh $(TIME) $(TARGETS)
 
 install: setup ## Install the program into ~/.cargo/bin.
-	cargo install --locked --path crates/cli
+	cargo install --locked --path crates/cli $(if $(FEATURES),--features $(FEATURES))
 
 setup-dev: setup ## The same, and what tests and benches of the queue worker stand on.
 	scripts/test-aws.sh --install-only
@@ -82,10 +86,16 @@ setup-dev: setup ## The same, and what tests and benches of the queue worker sta
 # image-service's recipes, with its names. What they start keeps the environment that make was called with.
 PM2 := scripts/pm2.sh
 IMGMILL := $(abspath $(TARGET))/release/imgmill
+# The program with MongoDB, under a name that a build without it leaves alone: it is started at 1:00 each night.
+COLLECTOR := $(abspath $(TARGET))/release/imgmill-collector
 
-.PHONY: setup-dev pm2-image-consumer pm2-restart-image-consumer pm2-delete-image-consumer \
+.PHONY: setup-dev collector pm2-image-consumer pm2-restart-image-consumer pm2-delete-image-consumer \
 	pm2-script-resize-images-from-channel pm2-script-resize-images-from-episodes \
 	pm2-delete-script-resize-images-from-channel pm2-delete-script-resize-images-from-episodes
+
+collector: ## Build target/release/imgmill-collector: the program with MongoDB, for `imgmill collect`.
+	$(MAKE) build FEATURES=mongodb
+	install -m 755 $(IMGMILL) $(COLLECTOR)
 
 pm2-image-consumer: build ## Start the queue worker under pm2 (installed where missing); QUEUE_URL names the queue.
 	$(PM2) start $(IMGMILL) --name image-consumer --interpreter none --kill-timeout 30000 -- worker $(WORKER_FLAGS)
@@ -96,17 +106,15 @@ pm2-restart-image-consumer: build ## Restart it, with the environment of now.
 pm2-delete-image-consumer: ## Stop it and forget it.
 	$(PM2) delete image-consumer
 
-pm2-script-resize-images-from-channel: ## Send messages about new channel images daily at 1:00 (builds with MongoDB).
-	$(MAKE) build FEATURES=mongodb
-	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(IMGMILL) --name resize-image-from-channel --interpreter none \
+pm2-script-resize-images-from-channel: collector ## Send messages about new channel images daily at 1:00 (builds with MongoDB).
+	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(COLLECTOR) --name resize-image-from-channel --interpreter none \
 		--no-autorestart --cron '0 1 * * *' -- collect channels $(COLLECT_FLAGS)
 
 pm2-delete-script-resize-images-from-channel: ## No more of that.
 	$(PM2) delete resize-image-from-channel
 
-pm2-script-resize-images-from-episodes: ## The same for episodes.
-	$(MAKE) build FEATURES=mongodb
-	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(IMGMILL) --name resize-image-from-episodes --interpreter none \
+pm2-script-resize-images-from-episodes: collector ## The same for episodes.
+	ENVIRONMENT=$${ENVIRONMENT:-PRODUCTION} $(PM2) start $(COLLECTOR) --name resize-image-from-episodes --interpreter none \
 		--no-autorestart --cron '0 1 * * *' -- collect episodes $(COLLECT_FLAGS)
 
 pm2-delete-script-resize-images-from-episodes: ## No more of that.
