@@ -21,7 +21,7 @@ SIZES = {"50x50": 50, "250X250": 250, "800x800": 800}
 def main():
     queue, following, store = map(Path, sys.argv[1:])
     session = requests.Session()
-    for name in sorted(os.listdir(queue)):
+    for name in sorted(name for name in os.listdir(queue) if not name.startswith(".")):
         claimed = queue / f".{name}"
         try:
             # Several of these may work on one folder.
