@@ -8,7 +8,7 @@ imgmill=$target/release/imgmill
 samples=$target/release/imgmill-samples
 port=${SAMPLES_PORT:-8643}
 
-mkdir -p samples/worker
+mkdir -p samples/worker/queue
 cd samples/worker
 
 heard=postbacks.txt

@@ -47,10 +47,11 @@ fn main() -> ExitCode {
         Command::Worker(worker) => commands::worker::run(*worker),
         Command::Send(send) => commands::send::run(&send),
         #[cfg(feature = "mongodb")]
-        Command::Collect(collect) => commands::collect::run(&collect),
+        Command::Collect(collect) => commands::collect::run(*collect),
         #[cfg(not(feature = "mongodb"))]
         Command::Collect { .. } => {
-            let message = "collect reads MongoDB, which this build leaves out; build it with: make build FEATURES=mongodb";
+            let message =
+                "collect reads MongoDB, which this build leaves out; `make collector` builds one that has it";
             commands::run::complain(message, exit::Exit::Usage)
         }
         Command::Iiif { tool, words } => commands::iiif::run(&tool, words),

@@ -1,6 +1,6 @@
 //! What SQS's client says, in this project's words.
 
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use imgmill_pipeline::{Error, Kind, Stage};
 
 /// Sorts an error of the client. `doing` and `what` make the sentence.
@@ -44,8 +44,39 @@ where
     let detail = match service {
         Some(_) if said == advice => code.to_owned(),
         Some(_) => format!("{code} {said}"),
-        None => DisplayErrorContext(error).to_string(),
+        None => chain(error),
     };
     let message = format!("{doing} {what} failed: {advice}");
     Error::new(Stage::Source, kind, message).transient(transient).caused_by(detail)
+}
+
+/// An error and its causes as one line. The client's own way to tell them adds all their insides.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line() {
+        let inner = std::io::Error::other("no route");
+        let error: SdkError<aws_sdk_sqs::operation::send_message::SendMessageError> =
+            SdkError::construction_failure(inner);
+        let failure = failure("sending to", "Q", &error);
+        assert!(
+            failure
+                .chain()
+                .ends_with("SQS answered with something else: failed to construct request: no route"),
+            "{}",
+            failure.chain()
+        );
+    }
 }

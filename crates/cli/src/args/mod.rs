@@ -70,7 +70,7 @@ pub enum Command {
     #[cfg(feature = "mongodb")]
     #[command(before_help = collect::EXAMPLES, after_help = collect::END, help_template = TEMPLATE)]
     Collect(Box<CollectArguments>),
-    /// Send messages about documents of MongoDB, in builds that have it: `make build FEATURES=mongodb`.
+    /// Send messages about documents of MongoDB, in builds that have it: `make collector`.
     #[cfg(not(feature = "mongodb"))]
     #[command(disable_help_flag = true)]
     Collect {

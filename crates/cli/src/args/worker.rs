@@ -55,7 +55,7 @@ pub struct WorkerArguments {
     /// The wait before a message is tried again that failed in a way that may pass; it doubles each time.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub retry_delay: Duration,
-    /// End when the queue is empty.
+    /// End when the queue is empty; it is asked once a second then.
     #[arg(long)]
     pub until_empty: bool,
     /// Where /healthz, /readyz and /metrics are to be found, such as 127.0.0.1:9100.
@@ -107,6 +107,9 @@ pub struct WorkerMakingArguments {
     /// The same from a JSON file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub recipe: Option<PathBuf>,
+    /// Make images anew that are stored already, as after a change of what a label stands for.
+    #[arg(long)]
+    pub refresh: bool,
     /// s3://bucket/prefix, gs://…, az://…, file:///folder or a folder. Default: $S3_BUCKET, else outputs.
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,

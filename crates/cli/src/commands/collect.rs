@@ -12,9 +12,15 @@ use crate::settings::{self, Environment};
 use crate::{logging, signals};
 
 /// Collects, and says how much came together.
-pub fn run(arguments: &CollectArguments) -> Exit {
-    let (Collection::Channels(options) | Collection::Episodes(options)) = &arguments.what;
-    match settings::collect(&arguments.what, &Environment::of_process()) {
+pub fn run(mut arguments: CollectArguments) -> Exit {
+    let environment = Environment::of_process();
+    let prepared = settings::collect(&arguments.what, &environment);
+    let (Collection::Channels(options) | Collection::Episodes(options)) = &mut arguments.what;
+    let prepared = prepared.and_then(|settings| {
+        options.logs.log_level = settings::log_level(options.logs.log_level, &environment)?;
+        Ok(settings)
+    });
+    match prepared {
         Ok(settings) => on_runtime(work(&options.logs, settings)),
         Err(message) => complain(&message, Exit::Usage),
     }

@@ -23,7 +23,10 @@ const SHOWN: usize = 100;
 /// Runs the worker, or what is to be done with its dead letters.
 pub fn run(mut arguments: WorkerArguments) -> Exit {
     let environment = Environment::of_process();
-    arguments.logs.log_level = arguments.logs.log_level.or_else(|| settings::log_level(&environment));
+    arguments.logs.log_level = match settings::log_level(arguments.logs.log_level, &environment) {
+        Ok(level) => level,
+        Err(message) => return complain(&message, Exit::Usage),
+    };
     if let Some(WorkerCommand::Redrive(redrive)) = &arguments.command {
         return dead_letters(redrive, &environment);
     }

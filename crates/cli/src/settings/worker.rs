@@ -1,5 +1,7 @@
 //! What `imgmill worker`, `redrive` and `send` mean.
 
+use std::time::Duration;
+
 use imgmill_pipeline::fetch::guard::{Allowed, Network};
 use imgmill_pipeline::objects::{AccessKeys, ObjectOptions};
 use imgmill_systems::worker::postback::{PostbackSettings, Secret};
@@ -13,6 +15,8 @@ use crate::args::{
 
 /// Messages held for each thread that makes images: enough that none waits for a download.
 const HELD_PER_THREAD: usize = 8;
+/// How long a worker that ends with its queue waits for messages at a time: the last wait is in vain.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Receives between two fetches of the list of queues, as image-service has it.
 const LIST_EVERY: u64 = 100_000;
 
@@ -26,7 +30,10 @@ pub fn worker(arguments: &WorkerArguments, environment: &Environment) -> Result<
     // Messages that are held and not worked on are kept from other workers.
     limits.window = limits.concurrency.min(limits.threads * HELD_PER_THREAD);
     limits.remembered = 0;
-    let queue = queue(&arguments.queue, environment)?;
+    let mut queue = queue(&arguments.queue, environment)?;
+    if arguments.until_empty {
+        queue.wait = queue.wait.min(LAST_WAIT);
+    }
     let making = &arguments.making;
     let stored = stored(making);
     let urls = making.url_style.parse().map_err(|error| format!("--url-style: {error}"))?;
@@ -54,6 +61,7 @@ pub fn worker(arguments: &WorkerArguments, environment: &Environment) -> Result<
         metrics_address: arguments.metrics_addr,
         work_dir: std::path::absolute(&work_dir).map_err(|error| format!("--work-dir: {error}"))?,
         retry_delay: arguments.retry_delay,
+        refresh: making.refresh,
         until_empty: arguments.until_empty,
         isolation: isolation(&arguments.limits, SOURCES)?,
         limits,
@@ -127,14 +135,15 @@ fn stored(arguments: &WorkerMakingArguments) -> StoreArguments {
     }
 }
 
-/// `LEVEL` in Python's words, where no flag says how much is told.
-pub fn log_level(environment: &Environment) -> Option<LogLevel> {
-    match environment.get("LEVEL")?.trim().to_ascii_uppercase().as_str() {
-        "DEBUG" | "NOTSET" => Some(LogLevel::Debug),
-        "INFO" => Some(LogLevel::Info),
-        "WARNING" | "WARN" => Some(LogLevel::Warn),
-        "ERROR" | "CRITICAL" | "FATAL" => Some(LogLevel::Error),
-        _ => None,
+/// How much is told: what a flag says, else `LEVEL` in Python's words.
+pub fn log_level(flag: Option<LogLevel>, environment: &Environment) -> Result<Option<LogLevel>, String> {
+    let Some(text) = environment.get("LEVEL").filter(|_| flag.is_none()) else { return Ok(flag) };
+    match text.trim().to_ascii_uppercase().as_str() {
+        "DEBUG" | "NOTSET" => Ok(Some(LogLevel::Debug)),
+        "INFO" => Ok(Some(LogLevel::Info)),
+        "WARNING" | "WARN" => Ok(Some(LogLevel::Warn)),
+        "ERROR" | "CRITICAL" | "FATAL" => Ok(Some(LogLevel::Error)),
+        _ => Err(format!("LEVEL is {text:?}; expected DEBUG, INFO, WARNING, ERROR or CRITICAL")),
     }
 }
 
@@ -207,10 +216,12 @@ mod tests {
 
     #[test]
     fn levels_have_pythons_names() {
-        let level =
-            |text: &'static str| log_level(&Environment { lookup: Box::new(move |_| Some(text.to_owned())) });
-        assert_eq!(level("WARNING"), Some(LogLevel::Warn));
-        assert_eq!(level("debug"), Some(LogLevel::Debug));
-        assert_eq!(level("LOUD"), None);
+        let level = |flag, text: &'static str| {
+            log_level(flag, &Environment { lookup: Box::new(move |_| Some(text.to_owned())) })
+        };
+        assert_eq!(level(None, "WARNING"), Ok(Some(LogLevel::Warn)));
+        assert_eq!(level(None, "debug"), Ok(Some(LogLevel::Debug)));
+        assert_eq!(level(Some(LogLevel::Info), "LOUD"), Ok(Some(LogLevel::Info)));
+        assert!(level(None, "LOUD").unwrap_err().contains("LEVEL is \"LOUD\""));
     }
 }

@@ -59,3 +59,55 @@ fn documents_without_resized_images_become_messages() {
     heard.dedup();
     assert_eq!(heard.len(), 240);
 }
+
+#[test]
+fn episodes_by_a_filter_with_fields_of_every_kind() {
+    let office = Office::new("chosen", 5);
+    let url = std::env::var("MONGO_TEST_URL").unwrap();
+    in_collection(
+        "shows",
+        "import datetime\nfrom bson import Decimal128, Int64\n\
+         documents.drop()\n\
+         documents.insert_one({'_id': 'by name', 'kind': 'a', 'itunes_image': 'http://example.org/1.jpg', \
+         'when': datetime.datetime(2024, 1, 2, 3, 4, 5, 678000), 'price': Decimal128('1.10'), \
+         'big': Int64(9007199254740993), 'nested': {'ü': [None, 1.5, '🎧']}, 'none': None})\n\
+         documents.insert_one({'kind': 'a', 'itunes_image': 'http://example.org/2.jpg', \
+         'when': datetime.datetime(2020, 1, 2)})\n\
+         documents.insert_one({'kind': 'b', 'itunes_image': 'http://example.org/3.jpg'})",
+    );
+    let collect = |flags: &[&str], variables: &[(&str, &str)]| {
+        let mut command = office.place.command();
+        command.args(["collect", "episodes", "--collection", "shows", "--dry-run"]).args(flags);
+        Ran::of(command.envs(variables.iter().copied()).spawn().unwrap())
+    };
+    let filter = r#"{"kind":"a","when":{"$gt":{"$date":"2023-01-01T00:00:00Z"}}}"#;
+    let fields = ["when", "price", "big", "nested", "none"].map(|name| ["--field", name]).concat();
+    let flags = [&["--filter", filter, "--bucket-name", "B"][..], &fields].concat();
+    let shown = collect(&flags, &[("ENVIRONMENT", "PRODUCTION"), ("MONGO_URL_PRODUCTION", &url)]).expect(0);
+    let shown: Vec<serde_json::Value> =
+        shown.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = serde_json::json!({
+        "_id": "by name", "itunes_image": "http://example.org/1.jpg", "redirect_queue": "EpisodeImages",
+        "bucket_name": "B", "when": {"$date": "2024-01-02T03:04:05.678Z"}, "price": {"$numberDecimal": "1.10"},
+        "big": 9_007_199_254_740_993_i64, "nested": {"ü": [null, 1.5, "🎧"]}, "none": null,
+    });
+    assert_eq!(shown, [expected]);
+    let all = collect(&["--redirect-queue", "Elsewhere"], &[("MONGO_URL", &url)]).expect(0);
+    assert_eq!(all.stdout.matches("\"redirect_queue\":\"Elsewhere\"").count(), 3);
+
+    let nobody = "mongodb://user:hush@127.0.0.1:1/db?serverSelectionTimeoutMS=300";
+    let unnamed = url.trim_end_matches("/imgmill");
+    for (flags, variables, code, says) in [
+        (&[][..], &[][..], 2, "set MONGO_URL, or MONGO_URL_DEVELOP"),
+        (&[], &[("DB_ENVIRONMENT", "MARS")], 2, "MARS is not known"),
+        (&[], &[("MONGO_URL", nobody)], 2, "no server answered; check MONGO_URL"),
+        (&[], &[("MONGO_URL", "localhost")], 2, "check MONGO_URL"),
+        (&[], &[("MONGO_URL", unnamed)], 2, "MONGO_URL names no database"),
+        (&["--filter", "[1]"], &[("MONGO_URL", &url)], 2, "expected a JSON object"),
+        (&["--filter", r#"{"a":{"$oid":"x"}}"#], &[("MONGO_URL", &url)], 2, "not extended JSON"),
+    ] {
+        let ran = collect(flags, variables);
+        assert!(ran.stderr.contains(says) && !ran.stderr.contains("hush"), "{flags:?}: {}", ran.stderr);
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+    }
+}

@@ -197,6 +197,14 @@ impl Desk {
             );
             return Ok(());
         };
+        if queue.name() == self.queue.name() {
+            tracing::warn!(
+                message = id,
+                queue = name,
+                "redirect_queue is the worker's own queue, where the message would go in circles; it is not redirected"
+            );
+            return Ok(());
+        }
         let body = message.to_text().map_err(|error| {
             Error::new(Stage::Report, Kind::Internal, "the message could not be written").caused_by(error)
         })?;

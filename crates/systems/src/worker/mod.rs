@@ -1,6 +1,6 @@
 //! The queue worker: messages in, resized images stored, those told that a message names.
 //!
-//! `message` is what comes and goes, `naming` what images are called, `source` makes deliveries of messages, `desk` has
+//! `message` is what comes and goes, `naming` what images are called (`labels` what that meant before), `source` makes deliveries of messages, `desk` has
 //! them in hand (`groups` their order, `held` their heartbeat), `postback` and `signature` tell, `queues` says which queue
 //! a URL means, `send` and `redrive` are for those who stand at its ends, `metrics` and `health` for those who watch.
 
@@ -14,6 +14,7 @@ mod desk;
 mod groups;
 mod health;
 mod held;
+mod labels;
 mod metrics;
 mod naming;
 mod queues;
@@ -69,6 +70,8 @@ pub struct Settings {
     pub metrics_address: Option<SocketAddr>,
     /// Where spooled bodies go.
     pub work_dir: PathBuf,
+    /// Whether images are made and replaced that are stored already.
+    pub refresh: bool,
     /// Whether to end when the queue is empty.
     pub until_empty: bool,
     /// Where images are made.
@@ -133,6 +136,11 @@ impl Worker {
         }
         let store = Store::open(&settings.store, &settings.objects, settings.put.clone()).await?;
         store.check(true).await?;
+        for (label, before, now) in labels::note(&store, &settings.recipe, settings.refresh).await? {
+            tracing::warn!(
+                "images called {label} are stored that were made as {before}, and stay as they are; give {now} another label, or have them made anew with --refresh"
+            );
+        }
         tracing::info!(queue = opened.queue.name(), store = %store.address(), "starting");
         let deriver = Deriver::new(limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
         deriver.check().await?;
@@ -156,7 +164,7 @@ impl Worker {
             delegates: None,
             deriver,
             store,
-            freshness: Freshness::Revalidate,
+            freshness: if settings.refresh { Freshness::Refresh } else { Freshness::Revalidate },
             keeper: None,
             // Names come from the bytes, so the objects say by themselves what was made before.
             pointers: false,

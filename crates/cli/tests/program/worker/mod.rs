@@ -68,12 +68,15 @@ fn where_there_is_nothing_to_do_a_message_is_removed() {
     office.message("no image", &format!(r#"{{"postback_url":"{heard}"}}"#));
     office.message("no destination", &format!(r#"{{"image_url":"{image}"}}"#));
     office.message("no such queue", &format!(r#"{{"image_url":"{image}","redirect_queue":"Nowhere"}}"#));
+    let other = office.url("/2.jpg");
+    office.message("in circles", &format!(r#"{{"image_url":"{other}","redirect_queue":"q"}}"#));
     office.message("no json", r#"{"image_url":"#);
     let ran = office.work(&["--max-receives", "2"]);
     assert_eq!(office.left(), ["q/dead/no json.json"], "what cannot be read is kept for somebody to look at");
     assert!(ran.stderr.contains("neither image_url nor itunes_image"), "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no such queue"), "{}", ran.stderr);
-    assert_eq!((office.server.hits("/heard"), office.server.hits("/1.jpg")), (0, 1));
+    assert!(ran.stderr.contains("the worker's own queue"), "{}", ran.stderr);
+    assert_eq!(["/heard", "/1.jpg", "/2.jpg"].map(|path| office.server.hits(path)), [0, 1, 1]);
 }
 
 #[test]
@@ -174,4 +177,24 @@ fn another_recipe_makes_other_sizes() {
     let url = info["url"].as_str().unwrap();
     assert!(url.starts_with("https://cdn.example/x/images-resized/") && url.ends_with("_tiny.png"), "{url}");
     assert_eq!(info["bucket_path"], "images-resized/");
+}
+
+#[test]
+fn a_label_that_stands_for_something_else_is_noticed() {
+    let office = Office::new();
+    let work = |name: &str, flags: &[&str]| {
+        office.about(name, &office.url("/1.jpg"));
+        let ran = office.work(flags);
+        let info = office.heard_of(name)["image_url_info"]["s"]["url"].as_str().unwrap().to_owned();
+        (image::open(url::Url::parse(&info).unwrap().to_file_path().unwrap()).unwrap().width(), ran)
+    };
+    let (large, small) =
+        (["--derive", "s=square/16,/0/default.jpg"], ["--derive", "s=square/8,/0/default.jpg"]);
+    assert_eq!(work("a", &large).0, 16);
+    let (width, ran) = work("b", &small);
+    assert_eq!(width, 16, "what is stored stays");
+    assert!(ran.stderr.contains("made as square/16,/0/default.jpg, and stay as they are"), "{}", ran.stderr);
+    let (width, ran) = work("c", &[&small[..], &["--refresh"]].concat());
+    assert!(width == 8 && !ran.stderr.contains("stay as they are"), "{}", ran.stderr);
+    assert!(!work("d", &small).1.stderr.contains("stay as they are"));
 }

@@ -166,3 +166,15 @@ fn dead_letters_are_listed_shown_and_returned() {
     redrive(&["return", "--all"]).expect(0);
     assert!(redrive(&["list"]).expect(0).stderr.contains("0 dead letters"));
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let office = Office::new();
+    let message = r#"{"image_url":"http://example.org/a.jpg","redirect_queue":"next"}"#;
+    for words in [&["worker"][..], &["worker", "redrive", "list"], &["send", message]] {
+        let mut command = office.place.command();
+        let ran = Ran::of(command.args(words).args(["--queue", "dir:typo"]).spawn().unwrap()).expect(2);
+        assert!(ran.stderr.contains("typo; make it (mkdir -p"), "{}", ran.stderr);
+    }
+    assert!(!office.place.path("typo").exists());
+}

@@ -51,16 +51,21 @@ struct Folder {
 }
 
 impl FolderQueue {
-    /// Opens the folder, and makes it where it is missing.
+    /// Opens the folder, which has to be there: one that is made for a name with a mistake in it stays empty for ever.
     ///
     /// # Errors
-    /// When it cannot be made or written.
+    /// When it is missing or cannot be written.
     pub fn open(path: &Path, settings: FolderSettings) -> Result<FolderQueue, Error> {
         let failed = |error: io::Error| {
             let message = format!("the queue's folder {} cannot be used: {error}", path.display());
             Error::new(Stage::Source, Kind::Io, message)
         };
         let path = std::path::absolute(path).map_err(failed)?;
+        if !path.is_dir() {
+            let message =
+                format!("there is no folder {0}; make it (mkdir -p {0}), or name another", path.display());
+            return Err(Error::new(Stage::Source, Kind::NotFound, message));
+        }
         fs::create_dir_all(path.join(TAKEN)).map_err(failed)?;
         Ok(FolderQueue { folder: Arc::new(Folder { path, listed: Mutex::default() }), settings })
     }
@@ -122,6 +127,7 @@ impl Queue for FolderQueue {
 
     async fn dead_letters(&self) -> Result<Option<Arc<dyn Queue>>, Error> {
         let settings = FolderSettings { most_receives: u32::MAX, ..self.settings.clone() };
+        self.blocking("writing to", |folder, _| fs::create_dir_all(folder.path.join(DEAD))).await?;
         Ok(Some(Arc::new(FolderQueue::open(&self.folder.path.join(DEAD), settings)?)))
     }
 
@@ -320,11 +326,20 @@ mod tests {
         assert_eq!(dead.depth().await.unwrap(), Depth::default());
     }
 
+    #[test]
+    fn a_folder_that_is_missing_is_not_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let settings = FolderSettings { visibility: Duration::ZERO, wait: Duration::ZERO, most_receives: 1 };
+        let error = FolderQueue::open(&parent.path().join("typo"), settings).unwrap_err();
+        assert!(error.message().contains("typo; make it (mkdir -p"), "{error}");
+        assert!(!parent.path().join("typo").exists());
+    }
+
     #[tokio::test]
     async fn only_folders_beside_it_are_queues() {
         let parent = tempfile::tempdir().unwrap();
+        ["images", "done"].iter().for_each(|name| fs::create_dir(parent.path().join(name)).unwrap());
         let queue = queue(&parent.path().join("images"), 3);
-        fs::create_dir(parent.path().join("done")).unwrap();
         assert!(queue.find("done").await.unwrap().is_some());
         for name in ["missing", "..", "../images", "/tmp", "", ".taken", "images/.taken"] {
             assert!(queue.find(name).await.unwrap().is_none(), "{name}");
