@@ -83,6 +83,32 @@ install: setup ## Install the program into ~/.cargo/bin.
 setup-dev: setup ## The same, and what tests and benches of the queue worker stand on.
 	scripts/test-aws.sh --install-only
 
+# In containers: docker, podman or buildah, whichever is there. BUILD_FLAGS are for the build.
+.PHONY: bin docker-run docker-test docker-develop docker-process lambda-process test-image
+
+bin: setup ## Build the programs with everything into bin: imgmill, iiif-process, iiif-process-ecs, iiif-tile-seed.
+	cargo build --release --locked -p imgmill --features fleet,lambda,mongodb
+	install -d bin && install -m 755 $(TARGET)/release/imgmill bin/imgmill
+	for name in iiif-process iiif-process-ecs iiif-tile-seed; do ln -sf imgmill bin/$$name; done
+
+docker-run: ## Run the main job in a container: inputs/input.csv to outputs, ~/.aws and docker_env with it (or ARGS='…').
+	ARGS="$(ARGS)" scripts/docker.sh run
+
+docker-test: ## Run all tests in a container.
+	scripts/docker.sh test
+
+docker-develop: ## A shell in a container with the tools, and this folder at /app.
+	scripts/docker.sh develop
+
+docker-process: ## Bake CONFIG=file and INSTRUCTIONS=file into an image: go-iiif-process-ecs.
+	CONFIG="$(CONFIG)" INSTRUCTIONS="$(INSTRUCTIONS)" scripts/docker.sh process
+
+lambda-process: setup ## Build the zip for Lambda: process-task.zip (installs cargo-lambda and zig into bench/work).
+	scripts/lambda-process.sh process-task.zip
+
+test-image: ## Build the image with buildah from a base made by debootstrap, and run it (wants root, and an hour when cold).
+	scripts/test-image.sh
+
 # image-service's recipes, with its names. What they start keeps the environment that make was called with.
 PM2 := scripts/pm2.sh
 IMGMILL := $(abspath $(TARGET))/release/imgmill

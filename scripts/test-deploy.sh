@@ -14,10 +14,10 @@ major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
 
 step "installing"
 mkdir -p "$work"
-stamp="$work/installed-1"
+stamp="$work/installed-2"
 if ! [ -e "$stamp" ]; then
     python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install -q 'cfn-lint==1.58.0' 'moto[server]==5.2.5' 'boto3>=1.40' 'kubernetes-validate==1.37.0' 'pyyaml>=6'
+    "$work/venv/bin/pip" install -q 'cfn-lint==1.58.0' 'moto[server,stepfunctions]==5.2.5' 'boto3>=1.40' 'kubernetes-validate==1.37.0' 'pyyaml>=6'
     touch "$stamp"
 fi
 cd deploy/cdk
@@ -58,6 +58,9 @@ echo "no findings"
 step "created in moto's CloudFormation"
 cd ../..
 "$work/venv/bin/python" deploy/test/create_stacks.py "$work/cdk.out"
+
+step "the Distributed Map, run over a list"
+"$work/venv/bin/python" deploy/test/run_map.py
 
 step "Kubernetes and AWS Batch"
 "$work/venv/bin/python" deploy/test/check_manifests.py

@@ -18,9 +18,8 @@ export interface TaskWishes {
   /** Of the task's disk, where sources and scratch files lie; 20 are free of charge. */
   readonly diskGiB?: number;
   readonly logDays: number;
-  /** The name of the container, and of the task definition's family where `family` is true. */
+  /** The name of the container and of the task definition's family. */
   readonly name: string;
-  readonly family?: boolean;
 }
 
 export interface Task {
@@ -32,7 +31,7 @@ export function task(scope: Construct, id: string, wishes: TaskWishes): Task {
   const log = logGroup(scope, `${id}Log`, wishes.logDays);
   const principal = new iam.ServicePrincipal("ecs-tasks.amazonaws.com");
   const definition = new ecs.FargateTaskDefinition(scope, id, {
-    family: wishes.family ? wishes.name : undefined,
+    family: wishes.name,
     cpu: wishes.cpu,
     memoryLimitMiB: wishes.memoryMiB,
     ephemeralStorageGiB: wishes.diskGiB,

@@ -41,7 +41,6 @@ export class ProcessStack extends Stack {
   private task(settings: Settings, sources: IBucket, cache: IBucket): Task {
     const made = task(this, "Process", {
       name: NAME,
-      family: true,
       image: settings.processImage,
       command: ["/bin/iiif-process", "-help"],
       environment: { AWS_REGION: this.region },
