@@ -4,6 +4,7 @@ use super::Need;
 use crate::error::{Error, ErrorKind};
 use crate::header::Header;
 use crate::limits::Limits;
+#[cfg(feature = "svg")]
 use crate::pixels::{Channels, Pixels};
 
 /// Bytes of the stack that a drawing is read on. Only what is used of it costs memory.
@@ -53,6 +54,7 @@ pub(super) fn with_room<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send)
 }
 
 /// Pixels of premultiplied red, green, blue and alpha.
+#[cfg(feature = "svg")]
 pub(super) fn straight(canvas: Canvas, mut premultiplied: Vec<u8>) -> Result<Pixels, Error> {
     for [r, g, b, alpha] in premultiplied.as_chunks_mut::<4>().0 {
         for colour in [r, g, b] {
