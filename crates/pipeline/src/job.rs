@@ -53,7 +53,7 @@ impl Instructions {
 /// One source image to turn into all derivatives of a recipe.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Its place in the source, counted from 1 and without gaps: reports keep this order.
+    /// Its place in the source, counted from 1: reports keep this order, and a shard the numbers of the whole list.
     pub row: u64,
     /// Where the image is, as the source wrote it: a URL or a path.
     pub url: Arc<str>,

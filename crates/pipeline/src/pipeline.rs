@@ -21,8 +21,8 @@ use crate::source::Source;
 
 pub use crate::row::{Freshness, Stages};
 
-/// What a row under way holds: its source's receipt and its place in the window.
-type Ticket<Receipt> = (Receipt, OwnedSemaphorePermit);
+/// What a delivery under way holds: its source's receipt, its room in the window, and its place in the line.
+type Ticket<Receipt> = (Receipt, OwnedSemaphorePermit, u64);
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub async fn run<S: Source>(
     let mut under_way = JoinSet::<(Option<Vec<Outcome>>, Ticket<S::Receipt>)>::new();
     let mut telling = FuturesUnordered::new();
     let mut deliveries = std::pin::pin!(source.deliveries());
+    let mut taken = 0;
     let mut end = None;
     let mut give_up = None;
     while end.is_none() || !under_way.is_empty() || !telling.is_empty() {
@@ -76,12 +77,12 @@ pub async fn run<S: Source>(
             Some(finished) = under_way.join_next() => {
                 match finished.map_err(defect)? {
                     (Some(outcomes), ticket) => telling.push(tell(source, outcomes, ticket)),
-                    (None, (receipt, _)) => source.settle(receipt, Settlement::Release).await?,
+                    (None, (receipt, ..)) => source.settle(receipt, Settlement::Release).await?,
                 }
             }
             Some((outcomes, told)) = telling.next() => {
-                line.push(outcomes, told);
-                while let Some((outcomes, (settlement, (receipt, place)))) = line.next() {
+                line.push(told.1.2, outcomes, told);
+                while let Some((outcomes, (settlement, (receipt, room, _)))) = line.next() {
                     for outcome in &outcomes {
                         reporter.report(outcome).await?;
                         let tripped = breaker.as_mut().and_then(|breaker| breaker.count(outcome));
@@ -91,15 +92,16 @@ pub async fn run<S: Source>(
                         }
                     }
                     source.settle(receipt, settlement).await?;
-                    drop::<OwnedSemaphorePermit>(place);
+                    drop::<OwnedSemaphorePermit>(room);
                 }
             }
             next = next_delivery(&mut deliveries, &window), if end.is_none() => match next {
                 None => end = Some(End::Exhausted),
                 Some(Err(error)) => end = Some(End::SourceFailed(error)),
-                Some(Ok((Delivery { jobs, receipt }, place))) => {
-                    let rows = Arc::clone(&rows);
-                    under_way.spawn(async move { (process(&rows, jobs).await, (receipt, place)) });
+                Some(Ok((Delivery { jobs, receipt }, room))) => {
+                    let (rows, ticket) = (Arc::clone(&rows), (receipt, room, taken));
+                    taken += 1;
+                    under_way.spawn(async move { (process(&rows, jobs).await, ticket) });
                 }
             },
             () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
@@ -111,7 +113,7 @@ pub async fn run<S: Source>(
         }
     }
     // After an interruption rows are missing; what comes behind the first gap is reported all the same.
-    for (outcomes, (settlement, (receipt, _))) in line.rest() {
+    for (outcomes, (settlement, (receipt, ..))) in line.rest() {
         for outcome in &outcomes {
             reporter.report(outcome).await?;
         }
@@ -126,8 +128,8 @@ async fn next_delivery<R>(
     deliveries: &mut (impl Stream<Item = Result<Delivery<R>, Error>> + Unpin),
     window: &Arc<Semaphore>,
 ) -> Option<Result<(Delivery<R>, OwnedSemaphorePermit), Error>> {
-    let place = Arc::clone(window).acquire_owned().await.ok()?;
-    Some(deliveries.next().await?.map(|delivery| (delivery, place)))
+    let room = Arc::clone(window).acquire_owned().await.ok()?;
+    Some(deliveries.next().await?.map(|delivery| (delivery, room)))
 }
 
 /// What became of all jobs of a delivery, or nothing where one of them was let go.

@@ -62,7 +62,7 @@ impl FromStr for CredentialSource {
 
 impl CredentialSource {
     /// What asks there and nowhere else; none for the chain.
-    fn provider(&self) -> Option<SharedCredentialsProvider> {
+    pub fn provider(&self) -> Option<SharedCredentialsProvider> {
         match self {
             CredentialSource::Chain => None,
             CredentialSource::Environment => {

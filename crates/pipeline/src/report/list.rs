@@ -1,4 +1,7 @@
 //! The two lists of a batch: what was stored, and the URLs that failed, which are valid input again.
+//!
+//! A shard's list has the number of each row before it, and failed rows too, with nothing stored: so the lists of all
+//! shards together say what became of every row.
 
 use std::path::Path;
 
@@ -13,7 +16,11 @@ use crate::outcome::{Outcome, Status};
 pub struct OutputList {
     file: PartialFile,
     names_derivatives: bool,
+    is_part: bool,
 }
+
+/// The column that only parts have.
+pub const ROW: &str = "row";
 
 impl OutputList {
     /// Begins the list at `path` with its header.
@@ -21,14 +28,41 @@ impl OutputList {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(path: &Path, derivatives: usize) -> Result<OutputList, Error> {
+        OutputList::begin(path, derivatives, false)
+    }
+
+    /// Begins a shard's part of the list.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn create_part(path: &Path, derivatives: usize) -> Result<OutputList, Error> {
+        OutputList::begin(path, derivatives, true)
+    }
+
+    fn begin(path: &Path, derivatives: usize, is_part: bool) -> Result<OutputList, Error> {
         let names_derivatives = derivatives > 1;
         let mut file = PartialFile::create(path)?;
-        let mut header = vec!["url", "input", "output", "s3url"];
+        let row = is_part.then_some(ROW);
+        let mut header: Vec<&str> = row.into_iter().chain(["url", "input", "output", "s3url"]).collect();
         if names_derivatives {
             header.push("derivative");
         }
         file.append(&lines([header])?)?;
-        Ok(OutputList { file, names_derivatives })
+        Ok(OutputList { file, names_derivatives, is_part })
+    }
+
+    /// What a list has before everything else, if it is a part.
+    fn row(&self, outcome: &Outcome) -> Vec<String> {
+        if self.is_part { vec![outcome.job.row.to_string()] } else { Vec::new() }
+    }
+
+    /// A row of which nothing is stored.
+    fn nothing(&self, outcome: &Outcome) -> Result<Vec<u8>, Error> {
+        let mut fields = self.row(outcome);
+        fields.push(outcome.job.url.to_string());
+        let empty = if self.names_derivatives { 4 } else { 3 };
+        fields.extend(std::iter::repeat_n(String::new(), empty));
+        lines([fields])
     }
 }
 
@@ -39,18 +73,23 @@ impl Reporter for OutputList {
     }
 
     async fn report(&mut self, outcome: &Outcome) -> Result<(), Error> {
-        let Ok(derived) = &outcome.result else { return Ok(()) };
+        let derived = match &outcome.result {
+            Ok(derived) => derived,
+            Err(_) if self.is_part => return self.file.append(&self.nothing(outcome)?),
+            Err(_) => return Ok(()),
+        };
         let text = |path: &Option<std::path::PathBuf>| {
             path.as_ref().map_or(String::new(), |path| path.display().to_string())
         };
         let input = text(&derived.source.kept);
         let rows = derived.renditions.iter().map(|rendition| {
-            let mut fields = vec![
+            let mut fields = self.row(outcome);
+            fields.extend([
                 outcome.job.url.to_string(),
                 input.clone(),
                 text(&rendition.kept),
                 rendition.url.clone(),
-            ];
+            ]);
             if self.names_derivatives {
                 fields.push(rendition.label.clone());
             }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 pub use json::JsonLines;
-pub use list::{FailedList, OutputList};
+pub use list::{FailedList, OutputList, ROW};
 pub use partial::PartialFile;
 pub use summary::Summary;
 
@@ -68,7 +68,7 @@ impl Reporter for Vec<Box<dyn Reporter + '_>> {
     }
 }
 
-/// Finished deliveries on their way to the reporter: in line by row where the order asks for it.
+/// Finished deliveries on their way to the reporter: in the line that they were taken in, where the order asks for it.
 #[derive(Debug)]
 pub(crate) struct Line<T> {
     order: Order,
@@ -78,12 +78,12 @@ pub(crate) struct Line<T> {
 
 impl<T> Line<T> {
     pub fn new(order: Order) -> Self {
-        Line { order, next: 1, waiting: BTreeMap::new() }
+        Line { order, next: 0, waiting: BTreeMap::new() }
     }
 
-    pub fn push(&mut self, outcomes: Vec<Outcome>, ticket: T) {
-        let row = outcomes.first().map_or(0, |outcome| outcome.job.row);
-        self.waiting.insert(row, (outcomes, ticket));
+    /// `place` counts deliveries from 0, as they were taken from the source.
+    pub fn push(&mut self, place: u64, outcomes: Vec<Outcome>, ticket: T) {
+        self.waiting.insert(place, (outcomes, ticket));
     }
 
     /// The next one that may be reported.
@@ -92,7 +92,7 @@ impl<T> Line<T> {
         if self.order == Order::AsListed && *first.key() != self.next {
             return None;
         }
-        self.next = first.key() + first.get().0.len() as u64;
+        self.next = first.key() + 1;
         Some(first.remove())
     }
 
@@ -121,12 +121,12 @@ mod tests {
         }
     }
 
-    fn rows(order: Order, finished: &[&[u64]]) -> (Vec<u64>, Vec<u64>) {
+    fn rows(order: Order, finished: &[(u64, &[u64])]) -> (Vec<u64>, Vec<u64>) {
         let rows_of = |outcomes: Vec<Outcome>| outcomes.into_iter().map(|outcome| outcome.job.row);
         let mut line = Line::new(order);
         let mut reported = Vec::new();
-        for rows in finished {
-            line.push(rows.iter().map(|row| outcome(*row)).collect(), ());
+        for (place, rows) in finished {
+            line.push(*place, rows.iter().map(|row| outcome(*row)).collect(), ());
             while let Some((outcomes, ())) = line.next() {
                 reported.extend(rows_of(outcomes));
             }
@@ -136,8 +136,13 @@ mod tests {
 
     #[test]
     fn keeps_the_promised_order() {
-        assert_eq!(rows(Order::AsListed, &[&[2], &[3], &[1], &[5]]), (vec![1, 2, 3], vec![5]));
-        assert_eq!(rows(Order::AsListed, &[&[3, 4], &[5], &[1, 2]]), (vec![1, 2, 3, 4, 5], vec![]));
-        assert_eq!(rows(Order::AsFinished, &[&[2], &[3], &[1]]), (vec![2, 3, 1], vec![]));
+        let listed = Order::AsListed;
+        let gap = rows(listed, &[(1, &[2]), (2, &[3]), (0, &[1]), (4, &[5])]);
+        assert_eq!(gap, (vec![1, 2, 3], vec![5]));
+        let several = rows(listed, &[(1, &[3, 4]), (2, &[5]), (0, &[1, 2])]);
+        assert_eq!(several, (vec![1, 2, 3, 4, 5], vec![]));
+        let a_shards = rows(listed, &[(1, &[12]), (2, &[20]), (0, &[4])]);
+        assert_eq!(a_shards, (vec![4, 12, 20], vec![]), "rows may be far apart");
+        assert_eq!(rows(Order::AsFinished, &[(1, &[2]), (2, &[3]), (0, &[1])]), (vec![2, 3, 1], vec![]));
     }
 }

@@ -14,6 +14,7 @@ use futures::Stream;
 use tokio::sync::mpsc;
 
 use super::Source;
+use super::shard::Shard;
 use crate::error::{Error, Kind, Stage};
 use crate::job::{Delivery, Instructions, Job, Settlement};
 
@@ -29,6 +30,13 @@ pub enum ListInput {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// A copy of what lies elsewhere.
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What it is called where it lies.
+        name: String,
+    },
 }
 
 impl ListInput {
@@ -41,13 +49,14 @@ impl ListInput {
         match self {
             ListInput::Stdin => "standard input".to_owned(),
             ListInput::File(path) => path.display().to_string(),
+            ListInput::Copy { name, .. } => name.clone(),
         }
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
         match self {
             ListInput::Stdin => Ok(Box::new(std::io::stdin())),
-            ListInput::File(path) => match File::open(path) {
+            ListInput::File(path) | ListInput::Copy { path, .. } => match File::open(path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) => Err(unreadable(&self.name(), &error)),
             },
@@ -56,7 +65,7 @@ impl ListInput {
 
     /// Whether it can be read twice: a pipe given as a path cannot.
     fn is_regular_file(&self) -> bool {
-        matches!(self, ListInput::File(path) if path.is_file())
+        matches!(self, ListInput::File(path) | ListInput::Copy { path, .. } if path.is_file())
     }
 }
 
@@ -64,6 +73,7 @@ impl ListInput {
 #[derive(Debug)]
 pub struct List {
     input: ListInput,
+    shard: Option<Shard>,
     rows: Option<u64>,
     instructions: Arc<Instructions>,
     opened: std::sync::Mutex<Option<Reader>>,
@@ -75,17 +85,29 @@ impl List {
     /// # Errors
     /// What is wrong with it, naming the file, the line and what was expected.
     pub fn open(input: ListInput, instructions: Arc<Instructions>) -> Result<List, Error> {
+        List::open_shard(input, None, instructions)
+    }
+
+    /// The same; of the list, only a shard's rows are jobs. They keep their numbers.
+    ///
+    /// # Errors
+    /// As [`List::open`].
+    pub fn open_shard(
+        input: ListInput,
+        shard: Option<Shard>,
+        instructions: Arc<Instructions>,
+    ) -> Result<List, Error> {
+        let mut rows = None;
         if input.is_regular_file() {
-            let mut reader = Reader::open(&input)?;
-            let mut rows = 0;
-            while reader.next()?.is_some() {
-                rows += 1;
+            let (mut reader, mut row, mut own) = (Reader::open(&input)?, 0, 0);
+            while let Some(url) = reader.next()? {
+                row += 1;
+                own += u64::from(shard.is_none_or(|shard| shard.has(row, &url)));
             }
-            let again = Reader::open(&input)?;
-            return Ok(List { input, rows: Some(rows), instructions, opened: Some(again).into() });
+            rows = Some(own);
         }
         let reader = Reader::open(&input)?;
-        Ok(List { input, rows: None, instructions, opened: Some(reader).into() })
+        Ok(List { input, shard, rows, instructions, opened: Some(reader).into() })
     }
 
     /// How many rows there are, where that is known beforehand.
@@ -103,8 +125,8 @@ impl Source for List {
         match opened {
             // A thread of its own: reading standard input cannot be given up once begun.
             Some(reader) => {
-                let instructions = Arc::clone(&self.instructions);
-                drop(std::thread::spawn(move || send_rows(reader, &instructions, &sender)));
+                let (shard, instructions) = (self.shard, Arc::clone(&self.instructions));
+                drop(std::thread::spawn(move || send_rows(reader, shard, &instructions, &sender)));
             }
             None => tracing::error!("{} was read already", self.input.name()),
         }
@@ -118,6 +140,7 @@ impl Source for List {
 
 fn send_rows(
     mut reader: Reader,
+    shard: Option<Shard>,
     instructions: &Arc<Instructions>,
     to: &mpsc::Sender<Result<Delivery<()>, Error>>,
 ) {
@@ -127,6 +150,9 @@ fn send_rows(
             Ok(None) => return,
             Ok(Some(url)) => {
                 row += 1;
+                if shard.is_some_and(|shard| !shard.has(row, &url)) {
+                    continue;
+                }
                 let job = Job { row, url, instructions: Arc::clone(instructions) };
                 Ok(Delivery { jobs: vec![job], receipt: () })
             }
@@ -140,7 +166,7 @@ fn send_rows(
 }
 
 /// Reads a list line by line.
-struct Reader {
+pub struct Reader {
     name: String,
     lines: BufReader<Box<dyn Read + Send>>,
     line: u64,
@@ -155,7 +181,10 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     /// Opens the list and reads its header.
-    fn open(input: &ListInput) -> Result<Reader, Error> {
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the file, the line and what was expected.
+    pub fn open(input: &ListInput) -> Result<Reader, Error> {
         let lines = BufReader::with_capacity(64 << 10, input.open()?);
         let mut reader = Reader { name: input.name(), lines, line: 0, buffer: Vec::new() };
         let Some(header) = reader.next()? else {
@@ -169,7 +198,11 @@ impl Reader {
     }
 
     /// The next row's value; blank lines are passed over.
-    fn next(&mut self) -> Result<Option<Arc<str>>, Error> {
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    #[allow(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
+    pub fn next(&mut self) -> Result<Option<Arc<str>>, Error> {
         loop {
             self.buffer.clear();
             let mut limited = (&mut self.lines).take(LONGEST_LINE as u64);

@@ -1,7 +1,9 @@
-//! Source: where jobs come from, and who is told when they are settled.
+//! Source: where jobs come from, and who is told when they are settled. A list can be read by shards.
 
+pub mod given;
 pub mod list;
 pub mod queue;
+pub mod shard;
 
 use futures::Stream;
 
@@ -14,7 +16,7 @@ pub trait Source {
     /// What the source needs to settle a delivery.
     type Receipt: Send + 'static;
 
-    /// The jobs, numbered from 1 without gaps. Ends with an error where the source cannot be read on.
+    /// The jobs, numbered from 1 upwards; a shard's numbers have gaps. Ends with an error where the source cannot be read on.
     fn deliveries(&self) -> impl Stream<Item = Result<Delivery<Self::Receipt>, Error>> + Send;
 
     /// Tells whoever waits for a delivery what became of its jobs, and what that means for the source: a postback, a
