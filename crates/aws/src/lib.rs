@@ -2,4 +2,9 @@
 //!
 //! Nothing here knows what a message means.
 
+pub mod fleet;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod sqs;
+
+mod failure;

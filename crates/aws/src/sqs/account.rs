@@ -13,7 +13,7 @@ use imgmill_pipeline::{Error, Kind, Stage};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::failure::failure;
+use super::failure;
 
 /// A request that brings nothing for so long, beyond what it was asked to wait, is tried again.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,7 +1,6 @@
 //! SQS, standard and FIFO: a queue to receive from, the account's other queues to send on to.
 
 mod account;
-mod failure;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,7 +15,23 @@ use imgmill_pipeline::{Error, Kind, Stage};
 
 use account::Account;
 pub use account::SqsSettings;
-use failure::failure;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+use crate::failure::{self, Service};
+
+const SQS: Service = Service {
+    name: "SQS",
+    missing: &["NonExistentQueue", "QueueDoesNotExist"],
+    advice: "there is no such queue; check QUEUE_URL and the region in it",
+};
+
+fn failure<E>(doing: &str, what: &str, error: &SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    SdkError<E>: std::error::Error,
+{
+    failure::failure(&SQS, doing, what, error)
+}
 
 /// SQS gives and takes no more at once.
 const MOST_AT_ONCE: usize = 10;
