@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-large test-memory test-isolation lint bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-large test-memory test-isolation lint lint-all bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ build: setup ## Build the release program: target/release/imgmill.
 test: setup ## Run all tests; nothing needs to be started or configured.
 	cargo test --workspace --locked
 
-test-aws: setup ## Run the tests against moto's S3 and STS (installs moto into bench/work).
+test-aws: setup ## Run the tests against moto, and MongoDB's against SecantusDB (installs both into bench/work).
 	scripts/test-aws.sh
 
 test-deploy: ## Synthesize, lint and create the infrastructure without an account; check the manifests (wants Node.js 20).
@@ -33,6 +33,12 @@ test-deploy: ## Synthesize, lint and create the infrastructure without an accoun
 test-pm2: setup-dev ## Start, restart and delete what the pm2 recipes are about, on a pm2 of the test's own.
 	$(MAKE) build FEATURES=mongodb
 	scripts/test-pm2.py
+
+test-lambda: setup ## Try each handler of the Lambda function under cargo-lambda, against moto (installs both).
+	scripts/test-lambda.sh
+
+test-shards: setup ## Eight shards over 5,000 rows, two of which die, against one run.
+	TEST_SHARDS_ROWS=5000 cargo test --workspace --locked --test program shards::eight -- --nocapture
 
 test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
 	scripts/test-large.py
@@ -46,6 +52,9 @@ test-isolation: build ## Compare what threads and derive processes make of every
 
 lint: setup ## Check formatting and lints, warnings denied.
 	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint-all: lint ## The same with all features, whose SDKs take minutes to build.
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 ROUNDS ?= 3

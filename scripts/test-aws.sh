@@ -44,6 +44,6 @@ export MOTO_ENDPOINT=http://127.0.0.1:$port
 export MONGO_TEST_URL=mongodb://127.0.0.1:$mongo_port/imgmill
 export TEST_PYTHON=$(pwd)/$work/bin/python
 case $work in /*) export TEST_PYTHON=$work/bin/python ;; esac
-# FEATURES= leaves MongoDB out, and so the minutes that its driver takes to build.
+# FEATURES= leaves MongoDB and fleets out, and so the minutes that their drivers and SDKs take to build.
 # The whole workspace, as `make test` builds it: with other features everything would be built once more.
-cargo test --workspace --locked --features "imgmill/test-aws${FEATURES-,imgmill/mongodb}" --test aws -- "$@"
+cargo test --workspace --locked --features "imgmill/test-aws${FEATURES-,imgmill/mongodb,imgmill/fleet}" --test aws -- "$@"

@@ -13,6 +13,9 @@ pub enum Exit {
     Usage,
     /// 3: the run went through; some rows failed.
     SomeFailed,
+    /// What a container of ECS ended with.
+    #[cfg_attr(not(feature = "fleet"), allow(dead_code, reason = "only fleets wait for containers"))]
+    Container(u8),
     /// 130 and 143: stopped by SIGINT or SIGTERM.
     Signal(Signal),
 }
@@ -34,6 +37,7 @@ impl Exit {
             Exit::Fatal => 1,
             Exit::Usage => 2,
             Exit::SomeFailed => 3,
+            Exit::Container(code) => code,
             // 128 and the signal's number, as shells have it.
             Exit::Signal(Signal::Interrupt) => 130,
             Exit::Signal(Signal::Terminate) => 143,

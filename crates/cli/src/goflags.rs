@@ -118,6 +118,12 @@ impl Parsed {
         listed.into_iter().flatten().chain(&self.rest)
     }
 
+    /// All values of a list.
+    #[cfg_attr(not(feature = "fleet"), allow(dead_code, reason = "only fleets have lists"))]
+    pub fn list(&self, name: &str) -> Vec<String> {
+        self.values.get(name).cloned().unwrap_or_default()
+    }
+
     /// Whether a switch is on.
     pub fn is_on(&self, name: &str) -> bool {
         self.text(name).and_then(truth).unwrap_or(false)

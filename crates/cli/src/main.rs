@@ -35,6 +35,13 @@ fn main() -> ExitCode {
     }
     // A link to this program can be one of go-iiif's tools.
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = std::env::args_os().next().unwrap_or_default();
+    if commands::lambda::is_meant(&program.to_string_lossy(), std::env::args_os().len() - 1) {
+        return commands::lambda::run(None).into();
+    }
+    if commands::ecs::is_meant(&program.to_string_lossy()) {
+        return commands::ecs::run(words.skip(1).collect()).into();
+    }
     if let Some(tool) = words.next().as_deref().and_then(commands::iiif::tool_of) {
         return commands::iiif::run(tool, words.collect()).into();
     }
@@ -42,10 +49,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let code = match arguments.command {
         Command::Run(run) => commands::run::run(*run),
+        Command::Dispatch(dispatch) => commands::dispatch::run(&dispatch),
+        Command::Ecs { words } => commands::ecs::run(words),
+        Command::Lambda => commands::lambda::run(None),
+        Command::Merge(merge) => commands::merge::run(&merge),
         Command::Tile(tile) => commands::tile::run(&tile),
         Command::Bucket { command } => commands::bucket::run(command),
         Command::Worker(worker) => commands::worker::run(*worker),
         Command::Send(send) => commands::send::run(&send),
+        Command::Enqueue(enqueue) => commands::enqueue::run(&enqueue),
         #[cfg(feature = "mongodb")]
         Command::Collect(collect) => commands::collect::run(*collect),
         #[cfg(not(feature = "mongodb"))]

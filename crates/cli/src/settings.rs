@@ -5,6 +5,7 @@
 pub mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
+mod shard;
 mod worker;
 
 use std::path::Path;
@@ -16,8 +17,8 @@ use imgmill_pipeline::derive::isolated::Program;
 use imgmill_pipeline::naming::KeyTemplate;
 use imgmill_pipeline::objects::{ObjectOptions, UrlStyle};
 use imgmill_pipeline::pipeline::Freshness;
-use imgmill_pipeline::source::list::ListInput;
 use imgmill_pipeline::store::PutSettings;
+use imgmill_systems::batch::place::Place;
 use imgmill_systems::{Sources, batch};
 
 #[cfg(feature = "mongodb")]
@@ -41,10 +42,11 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
     // The output list names files in it, and is read from elsewhere.
     let work_dir = std::path::absolute(&work_dir).map_err(|error| format!("--work-dir: {error}"))?;
     Ok(batch::Settings {
-        input: ListInput::new(&arguments.input),
-        output: arguments.output.clone(),
-        output_failed: arguments.output_failed.clone(),
-        report: arguments.report.clone(),
+        input: Place::of(&arguments.input),
+        output: Place::of(&arguments.output),
+        output_failed: arguments.output_failed.as_deref().map(Place::of),
+        report: arguments.report.as_deref().map(Place::of),
+        shard: shard::shard(&arguments.sharding, environment)?,
         recipe,
         store: store(&arguments.store, environment)?,
         objects: objects(&arguments.store, &limits, environment)?,
@@ -104,7 +106,8 @@ impl Environment {
         Environment { lookup: Box::new(|name| std::env::var(name).ok()) }
     }
 
-    fn get(&self, name: &str) -> Option<String> {
+    /// A variable that has a value.
+    pub fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
 }

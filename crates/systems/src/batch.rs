@@ -1,4 +1,9 @@
-//! The batch: a CSV of image URLs in, derivatives stored, CSVs out.
+//! The batch: a CSV of image URLs in, derivatives stored, CSVs out. Of a list that several machines share, a batch is one
+//! shard; [`merge`] puts the parts together.
+
+pub mod merge;
+pub mod place;
+pub mod progress;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,12 +19,16 @@ use imgmill_pipeline::naming::KeyTemplate;
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::report::{FailedList, JsonLines, OutputList, Reporter, Summary};
+use imgmill_pipeline::source::given::Given;
 use imgmill_pipeline::source::list::{List, ListInput};
+use imgmill_pipeline::source::shard::Shard;
 use imgmill_pipeline::store::{PutSettings, Store};
 use imgmill_pipeline::{End, Error, Instructions, Kind, Limits, Stage, Stages};
 use tokio_util::sync::CancellationToken;
 
 use crate::Sources;
+use place::Place;
+use progress::ProgressNote;
 
 /// A list is its user's own.
 pub const SOURCES: Sources = Sources::Own;
@@ -28,13 +37,15 @@ pub const SOURCES: Sources = Sources::Own;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The list of URLs.
-    pub input: ListInput,
+    pub input: Place,
     /// Where the list of what was stored goes; `-` is standard output.
-    pub output: PathBuf,
+    pub output: Place,
     /// Where the list of URLs that failed goes, if it is wanted.
-    pub output_failed: Option<PathBuf>,
+    pub output_failed: Option<Place>,
     /// Where the full report goes, if it is wanted.
-    pub report: Option<PathBuf>,
+    pub report: Option<Place>,
+    /// The part of the list that is worked on, where it is not all of it. Its files have names of their own.
+    pub shard: Option<Shard>,
     /// What is made of every image.
     pub recipe: Recipe,
     /// Where it is stored: `s3://…`, `gs://…`, `az://…` or `file:///…`.
@@ -105,43 +116,16 @@ impl Batch {
     /// # Errors
     /// [`Stage::Source`] for a list that is not as it must be; else what to set or mend.
     pub async fn prepare(settings: Settings) -> Result<Batch, Error> {
-        let (recipe, keys) = (settings.recipe.clone(), settings.keys.clone());
-        let instructions = Arc::new(Instructions::new(Arc::new(recipe), Arc::new(keys)));
-        let input = settings.input.clone();
-        let list = tokio::task::spawn_blocking(move || List::open(input, instructions)).await.map_err(
-            |join| Error::new(Stage::Source, Kind::Internal, "reading the list failed").caused_by(join),
-        )??;
-        let make_folder = |folder| if settings.dry_run { Ok(()) } else { std::fs::create_dir_all(folder) };
-        make_folder(&settings.work_dir).map_err(|error| {
-            let folder = settings.work_dir.display();
-            let message =
-                format!("the work folder {folder} cannot be made: {error}; name another with --work-dir");
-            Error::new(Stage::Fetch, Kind::Io, message)
-        })?;
-        let objects = ObjectOptions { read_only: settings.dry_run, ..settings.objects.clone() };
-        let store = Store::open(&settings.store, &objects, settings.put.clone()).await?;
-        store.check(!settings.dry_run).await?;
-        let address = store.address().to_string();
-        let delegates = match &settings.delegates {
-            Some(found) if !settings.dry_run => Some(delegates(found, &settings).await?),
-            _ => None,
-        };
-        let deriver =
-            Deriver::new(&settings.limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
-        if !settings.dry_run {
-            deriver.check().await?;
-        }
-        let stages = Stages {
-            fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
-            delegates,
-            deriver,
-            store,
-            freshness: settings.freshness,
-            pointers: true,
-            keeper: settings.keep.then(|| Arc::new(Keeper::new(settings.work_dir.clone()))),
-            spool_dir: settings.work_dir.clone(),
-            dry_run: settings.dry_run,
-        };
+        let settings = with_parts(settings);
+        let instructions = instructions(&settings);
+        let input = list_input(&settings.input, &settings.work_dir, &settings.objects).await?;
+        let shard = settings.shard;
+        let opened = tokio::task::spawn_blocking(move || List::open_shard(input, shard, instructions));
+        let list = opened.await.map_err(|join| {
+            Error::new(Stage::Source, Kind::Internal, "reading the list failed").caused_by(join)
+        })??;
+        make_work_dir(&settings)?;
+        let (stages, address) = stages(&settings).await?;
         Ok(Batch { settings, list, stages, address })
     }
 
@@ -167,18 +151,120 @@ impl Batch {
         let Batch { settings, list, stages, .. } = self;
         let mut summary = Summary::default();
         let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![Box::new(&mut summary), observer];
+        let folder = &settings.work_dir;
         if !settings.dry_run {
             let derivatives = settings.recipe.derivatives().len();
-            reporters.push(Box::new(OutputList::create(&settings.output, derivatives)?));
-            if let Some(path) = &settings.output_failed {
-                reporters.push(Box::new(FailedList::create(path)?));
+            let path = settings.output.begin(folder)?;
+            reporters.push(Box::new(match settings.shard {
+                Some(_) => OutputList::create_part(&path, derivatives)?,
+                None => OutputList::create(&path, derivatives)?,
+            }));
+            if let Some(place) = &settings.output_failed {
+                reporters.push(Box::new(FailedList::create(&place.begin(folder)?)?));
+            }
+            if let Place::Object(url) = &settings.output {
+                let note = ProgressNote::open(url, list.rows(), &settings.objects).await?;
+                reporters.push(Box::new(note));
             }
         }
-        if let Some(path) = &settings.report {
-            reporters.push(Box::new(JsonLines::create(path)?));
+        if let Some(place) = &settings.report {
+            reporters.push(Box::new(JsonLines::create(&place.begin(folder)?)?));
         }
         let end = imgmill_pipeline::run(&list, stages, &mut reporters, &settings.limits, shutdown).await?;
         drop(reporters);
+        let lists = [Some(&settings.output), settings.output_failed.as_ref()].into_iter().flatten();
+        for place in lists.filter(|_| !settings.dry_run).chain(&settings.report) {
+            place.put(folder, &settings.objects).await?;
+        }
         Ok(Finished { end, summary })
     }
+}
+
+/// Makes the images of a few URLs, which `settings.input` says nothing of; no lists are written. `observer` hears of
+/// each.
+///
+/// # Errors
+/// As [`Batch::prepare`] and [`Batch::run`].
+pub async fn some(
+    settings: &Settings,
+    urls: impl IntoIterator<Item = Arc<str>>,
+    mut observer: Box<dyn Reporter + '_>,
+    shutdown: CancellationToken,
+) -> Result<End, Error> {
+    make_work_dir(settings)?;
+    let (stages, _) = stages(settings).await?;
+    let source = Given::new(urls, &instructions(settings));
+    imgmill_pipeline::run(&source, stages, &mut *observer, &settings.limits, shutdown).await
+}
+
+fn instructions(settings: &Settings) -> Arc<Instructions> {
+    let (recipe, keys) = (settings.recipe.clone(), settings.keys.clone());
+    Arc::new(Instructions::new(Arc::new(recipe), Arc::new(keys)))
+}
+
+fn make_work_dir(settings: &Settings) -> Result<(), Error> {
+    let made = if settings.dry_run { Ok(()) } else { std::fs::create_dir_all(&settings.work_dir) };
+    made.map_err(|error| {
+        let folder = settings.work_dir.display();
+        let message =
+            format!("the work folder {folder} cannot be made: {error}; name another with --work-dir");
+        Error::new(Stage::Fetch, Kind::Io, message)
+    })
+}
+
+/// The stages, checked, and what the store is for people.
+async fn stages(settings: &Settings) -> Result<(Stages, String), Error> {
+    let objects = ObjectOptions { read_only: settings.dry_run, ..settings.objects.clone() };
+    let store = Store::open(&settings.store, &objects, settings.put.clone()).await?;
+    store.check(!settings.dry_run).await?;
+    let address = store.address().to_string();
+    let delegates = match &settings.delegates {
+        Some(found) if !settings.dry_run => Some(delegates(found, settings).await?),
+        _ => None,
+    };
+    let deriver =
+        Deriver::new(&settings.limits, settings.isolation.clone())?.working_in(settings.work_dir.clone());
+    if !settings.dry_run {
+        deriver.check().await?;
+    }
+    let stages = Stages {
+        fetcher: Fetcher::new(&settings.limits, settings.work_dir.clone(), settings.objects.clone())?,
+        delegates,
+        deriver,
+        store,
+        freshness: settings.freshness,
+        pointers: true,
+        keeper: settings.keep.then(|| Arc::new(Keeper::new(settings.work_dir.clone()))),
+        spool_dir: settings.work_dir.clone(),
+        dry_run: settings.dry_run,
+    };
+    Ok((stages, address))
+}
+
+/// The list, copied here where it is an object.
+///
+/// # Errors
+/// No such object, no permission.
+pub async fn list_input(
+    input: &Place,
+    folder: &std::path::Path,
+    objects: &ObjectOptions,
+) -> Result<ListInput, Error> {
+    Ok(match input {
+        Place::Here(path) => ListInput::new(path),
+        Place::Object(url) => {
+            ListInput::Copy { path: input.fetch(folder, objects).await?, name: url.clone() }
+        }
+    })
+}
+
+/// A shard's files have names of their own, so that all of them can be told to write the same.
+fn with_parts(mut settings: Settings) -> Settings {
+    if let Some(shard) = settings.shard {
+        let places = [&mut settings.output].into_iter();
+        for place in places.chain(&mut settings.output_failed).chain(&mut settings.report) {
+            *place = place.renamed(|path| shard.part_of(path));
+        }
+    }
+    settings
 }

@@ -5,6 +5,8 @@ pub mod batch;
 pub mod bucket;
 #[cfg(feature = "mongodb")]
 pub mod collect;
+pub mod fleet;
+pub mod lambda;
 pub mod process;
 pub mod tiles;
 pub mod worker;

@@ -3,7 +3,11 @@
 mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
+#[cfg_attr(not(feature = "fleet"), allow(dead_code, reason = "what is typed is known, what it means is not"))]
+mod dispatch;
+mod enqueue;
 mod go;
+mod merge;
 mod quantity;
 mod run;
 mod shared;
@@ -19,8 +23,13 @@ pub use bucket::{
 };
 #[cfg(feature = "mongodb")]
 pub use collect::{CollectArguments, CollectOptions, Collection};
+pub use dispatch::DispatchArguments;
+#[cfg(feature = "fleet")]
+pub use dispatch::Engine;
+pub use enqueue::EnqueueArguments;
 pub use go::SharedArguments;
-pub use run::RunArguments;
+pub use merge::MergeArguments;
+pub use run::{RunArguments, ShardArguments, ShardKey};
 pub use shared::{
     AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, ObjectArguments,
     OnTruncated, RecipeArguments, Revalidate, StoreArguments,
@@ -50,6 +59,9 @@ pub enum Command {
     /// Make derivatives of every image in a CSV list of URLs.
     #[command(before_help = run::EXAMPLES, after_help = run::END, help_template = TEMPLATE)]
     Run(Box<RunArguments>),
+    /// Put the parts of a list together that run --shard wrote.
+    #[command(before_help = merge::EXAMPLES, after_help = merge::END, help_template = TEMPLATE)]
+    Merge(MergeArguments),
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),
@@ -66,6 +78,9 @@ pub enum Command {
     /// Send messages to a worker's queue.
     #[command(before_help = worker::SEND_EXAMPLES, help_template = TEMPLATE)]
     Send(Box<SendArguments>),
+    /// Spread a list over a worker's queue: a message for each row.
+    #[command(before_help = enqueue::EXAMPLES, help_template = TEMPLATE)]
+    Enqueue(Box<EnqueueArguments>),
     /// Send messages about documents of MongoDB whose images were never resized.
     #[cfg(feature = "mongodb")]
     #[command(before_help = collect::EXAMPLES, after_help = collect::END, help_template = TEMPLATE)]
@@ -78,6 +93,20 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Have a list worked on by many machines of AWS, in one view: tasks of ECS, or Step Functions.
+    #[command(before_help = dispatch::EXAMPLES, after_help = dispatch::END, help_template = TEMPLATE)]
+    Dispatch(Box<DispatchArguments>),
+    /// Have iiif-process run as a task of AWS ECS, as go-iiif-aws does, with its flags: `imgmill ecs -help`; and `imgmill ecs
+    /// report`: what became of a task.
+    #[command(disable_help_flag = true)]
+    Ecs {
+        /// report, or flags in Go's style.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Be a function of AWS Lambda: IMGMILL_HANDLER says what is done with events (record, worker, derive, map, batch, ecs,
+    /// report).
+    Lambda,
     /// go-iiif's tools, with their own flags: `imgmill iiif process -help`.
     #[command(disable_help_flag = true)]
     Iiif {

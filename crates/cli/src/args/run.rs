@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::shared::{AgainArguments, LimitArguments, LogArguments, RecipeArguments, StoreArguments};
 
@@ -13,6 +13,9 @@ Examples:
   Into S3, with the failed rows in a list that can be run again:
     AWS_REGION=eu-west-1 S3_BUCKET=my-bucket \\
       imgmill run --input input.csv --output output.csv --output-failed failed.csv
+  A quarter of a list, of which three other machines do the rest; then all of it:
+    imgmill run --input list.csv --output out.csv --shard 0/4
+    imgmill merge --input list.csv --output out.csv out.*-of-4.csv
   Two thumbnails of each, named after their sources:
     imgmill run --input input.csv --output output.csv --key '{stem}_{label}.{ext}' \\
       --derive 'small=square/!50,50/0/default.jpg' --derive 'large=full/!800,800/0/default.webp'
@@ -31,10 +34,10 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// The list: a CSV file with the one column `url`; `-` is standard input.
+    /// The list: a CSV file with the one column `url`; `-` is standard input. It may be an object: s3://…, gs://…, az://….
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: PathBuf,
-    /// The list of what was stored: url,input,output,s3url; `-` is standard output.
+    /// The list of what was stored: url,input,output,s3url; `-` is standard output. It may be an object, too.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// The list of URLs that failed; itself valid input.
@@ -48,6 +51,8 @@ pub struct RunArguments {
     pub dry_run: bool,
 
     #[command(flatten)]
+    pub sharding: ShardArguments,
+    #[command(flatten)]
     pub recipe: RecipeArguments,
     #[command(flatten)]
     pub store: StoreArguments,
@@ -57,4 +62,29 @@ pub struct RunArguments {
     pub limits: LimitArguments,
     #[command(flatten)]
     pub logs: LogArguments,
+}
+
+/// A list that several machines work on.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "One of several machines")]
+pub struct ShardArguments {
+    /// Which part of the list is worked on: I/N counted from 0, or auto in an array job (AWS Batch, Slurm, Cloud Run,
+    /// Kubernetes). Files are named after it: out.csv is out.0-of-4.csv.
+    #[arg(long, value_name = "I/N|auto")]
+    pub shard: Option<String>,
+    /// How many parts there are, where the environment of --shard auto does not say (Kubernetes).
+    #[arg(long, value_name = "N", requires = "shard")]
+    pub shard_count: Option<u32>,
+    /// Whose a row is: by its number, or by its URL's host, so that --per-host holds over all machines.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = ShardKey::Row)]
+    pub shard_by: ShardKey,
+}
+
+/// Whose a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShardKey {
+    /// Rows go round.
+    Row,
+    /// A host's rows are all one machine's.
+    Host,
 }

@@ -3,8 +3,13 @@
 pub mod bucket;
 #[cfg(feature = "mongodb")]
 pub mod collect;
+pub mod dispatch;
 pub mod documents;
+pub mod ecs;
+pub mod enqueue;
 pub mod iiif;
+pub mod lambda;
+pub mod merge;
 pub mod run;
 pub mod send;
 pub mod tile;

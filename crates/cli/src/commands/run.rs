@@ -88,6 +88,15 @@ pub(super) fn fatal(error: &Error) -> Exit {
     complain(&error.chain(), exit)
 }
 
+/// The same of services and fleets: only what was asked for wrongly is wrong usage.
+#[cfg(feature = "fleet")]
+pub fn failed(error: &Error) -> Exit {
+    use imgmill_pipeline::Kind;
+
+    let is_asked_wrongly = matches!(error.kind(), Kind::BadRequest | Kind::InvalidUrl | Kind::Corrupt);
+    complain(&error.chain(), if is_asked_wrongly { Exit::Usage } else { Exit::Fatal })
+}
+
 pub fn complain(message: &str, exit: Exit) -> Exit {
     say(&format!("imgmill: {message}"));
     exit

@@ -12,8 +12,14 @@
 mod harness;
 
 mod bucket;
+#[cfg(feature = "fleet")]
+mod dispatch;
+#[cfg(feature = "fleet")]
+mod ecs;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(feature = "fleet")]
+mod proxy;
 mod sqs;
 mod worker;
 

@@ -29,6 +29,21 @@ pub struct Change {
     pub copyright_status: Option<String>,
 }
 
+/// An object that was put, copied, or completed from parts, whatever it is: what all events have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The bucket that it is in, if the event says so.
+    pub bucket: Option<String>,
+    /// Its key, decoded.
+    pub key: String,
+    /// Its length, if the event says so.
+    pub size: Option<u64>,
+    e_tag: Option<String>,
+    version_id: Option<String>,
+    sequencer: Sequencer,
+    copyright_status: Option<String>,
+}
+
 /// One thing that an event told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
@@ -45,12 +60,37 @@ pub enum Told {
 /// # Errors
 /// [`Kind::Corrupt`] for what is no event of S3; says what was expected.
 pub fn read(event: &Value) -> Result<Vec<Told>, Error> {
+    let told = created(event)?.into_iter();
+    Ok(told.map(|told| told.map_or_else(Told::Other, Created::told)).collect())
+}
+
+/// Reads one event; what else happened comes by S3's name for it.
+///
+/// # Errors
+/// As [`read`].
+pub fn created(event: &Value) -> Result<Vec<Result<Created, String>>, Error> {
     let mut told = Vec::new();
     unwrap(event, DEEPEST, &mut told)?;
     Ok(told)
 }
 
-fn unwrap(value: &Value, deepest: usize, told: &mut Vec<Told>) -> Result<(), Error> {
+impl Created {
+    fn told(self) -> Told {
+        if let Err(why) = keys::is_image(&self.key) {
+            return Told::NoImage(self.key, why);
+        }
+        Told::Change(Change {
+            bucket: self.bucket,
+            key: self.key,
+            e_tag: self.e_tag,
+            version_id: self.version_id,
+            sequencer: self.sequencer,
+            copyright_status: self.copyright_status,
+        })
+    }
+}
+
+fn unwrap(value: &Value, deepest: usize, told: &mut Vec<Result<Created, String>>) -> Result<(), Error> {
     let Some(deepest) = deepest.checked_sub(1) else {
         return Err(wrong("its envelopes never end"));
     };
@@ -59,7 +99,7 @@ fn unwrap(value: &Value, deepest: usize, told: &mut Vec<Told>) -> Result<(), Err
     }
     // What S3 sends once when a notification is set up.
     if let Some(name) = value["Event"].as_str() {
-        told.push(Told::Other(name.to_owned()));
+        told.push(Err(name.to_owned()));
         return Ok(());
     }
     // Lambda's, with S3's own records or messages of SQS and SNS; then SQS's answer to who receives by themselves.
@@ -85,45 +125,58 @@ fn unwrap(value: &Value, deepest: usize, told: &mut Vec<Told>) -> Result<(), Err
     }
 }
 
-fn of_s3(record: &Value) -> Result<Told, Error> {
+fn of_s3(record: &Value) -> Result<Result<Created, String>, Error> {
     let name = record["eventName"].as_str().unwrap_or_default();
     if !name.trim_start_matches("s3:").starts_with("ObjectCreated") {
-        return Ok(Told::Other(name.to_owned()));
+        return Ok(Err(name.to_owned()));
     }
     let object = &record["s3"]["object"];
     let encoded = object["key"].as_str().ok_or_else(|| wrong("it names no key"))?;
-    let key = percent_encoding::percent_decode_str(&encoded.replace('+', " "))
-        .decode_utf8()
-        .map_err(|error| wrong(&format!("its key {encoded:?} is not UTF-8")).caused_by(error))?
-        .into_owned();
-    Ok(change(key, object, &record["s3"]["bucket"], "eTag", "versionId", &record["eventTime"]))
+    let key = decoded(encoded)?;
+    Ok(Ok(object_of(key, object, &record["s3"]["bucket"], "eTag", "versionId", &record["eventTime"])))
 }
 
-fn of_event_bridge(event: &Value) -> Result<Told, Error> {
+/// A key as S3 writes it into its own events, and into the tasks of S3 Batch Operations.
+///
+/// # Errors
+/// Where it is not UTF-8.
+pub fn decoded(key: &str) -> Result<String, Error> {
+    let decoded =
+        percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8().map(String::from);
+    decoded.map_err(|error| wrong(&format!("its key {key:?} is not UTF-8")).caused_by(error))
+}
+
+fn of_event_bridge(event: &Value) -> Result<Result<Created, String>, Error> {
     let name = event["detail-type"].as_str().unwrap_or_default();
     if name != "Object Created" {
-        return Ok(Told::Other(name.to_owned()));
+        return Ok(Err(name.to_owned()));
     }
     let detail = &event["detail"];
     let key = detail["object"]["key"].as_str().ok_or_else(|| wrong("it names no key"))?;
-    Ok(change(key.to_owned(), &detail["object"], &detail["bucket"], "etag", "version-id", &event["time"]))
+    let key = key.to_owned();
+    Ok(Ok(object_of(key, &detail["object"], &detail["bucket"], "etag", "version-id", &event["time"])))
 }
 
-fn change(key: String, object: &Value, bucket: &Value, e_tag: &str, version: &str, time: &Value) -> Told {
-    if let Err(why) = keys::is_image(&key) {
-        return Told::NoImage(key, why);
-    }
+fn object_of(
+    key: String,
+    object: &Value,
+    bucket: &Value,
+    e_tag: &str,
+    version: &str,
+    time: &Value,
+) -> Created {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let sequencer = text(&object["sequencer"]).and_then(|text| text.parse().ok());
     let time = || time.as_str().and_then(parse_time).unwrap_or_else(Utc::now);
-    Told::Change(Change {
+    Created {
         bucket: text(&bucket["name"]),
         key,
+        size: object["size"].as_u64(),
         e_tag: text(&object[e_tag]).map(|tag| tag.trim_matches('"').to_owned()),
         version_id: text(&object[version]).filter(|version| version != "null"),
         sequencer: sequencer.unwrap_or_else(|| Sequencer::of_time(time())),
         copyright_status: text(&object["copyrightStatus"]),
-    })
+    }
 }
 
 /// RFC 3339; some servers that speak S3 leave the zone out.

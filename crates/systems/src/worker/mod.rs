@@ -2,8 +2,9 @@
 //!
 //! `message` is what comes and goes, `naming` what images are called (`labels` what that meant before), `source` makes deliveries of messages, `desk` has
 //! them in hand (`groups` their order, `held` their heartbeat), `postback` and `signature` tell, `queues` says which queue
-//! a URL means, `send` and `redrive` are for those who stand at its ends, `metrics` and `health` for those who watch.
+//! a URL means, `send`, `enqueue` (a whole list) and `redrive` are for those who stand at its ends, `metrics` and `health` for those who watch.
 
+pub mod enqueue;
 pub mod message;
 pub mod postback;
 pub mod redrive;
@@ -115,6 +116,15 @@ impl Worker {
     /// # Errors
     /// [`Stage::Source`] for a queue that cannot be read; else what to set or mend.
     pub async fn prepare(settings: Settings) -> Result<Worker, Error> {
+        let opened = settings.queue.open().await?;
+        Worker::prepare_on(settings, opened).await
+    }
+
+    /// The same on a queue that is open already, whatever the settings say of it.
+    ///
+    /// # Errors
+    /// As [`Worker::prepare`].
+    pub async fn prepare_on(settings: Settings, opened: Opened) -> Result<Worker, Error> {
         let limits = &settings.limits;
         std::fs::create_dir_all(&settings.work_dir).map_err(|error| {
             let folder = settings.work_dir.display();
@@ -122,7 +132,6 @@ impl Worker {
                 format!("the work folder {folder} cannot be made: {error}; name another with --work-dir");
             Error::new(Stage::Fetch, Kind::Io, message)
         })?;
-        let opened = settings.queue.open().await?;
         let most_receives = opened.queue.most_receives().await?;
         match most_receives {
             Some(most) if most < FEWEST_RECEIVES => tracing::warn!(

@@ -13,12 +13,9 @@ use crate::progress::{self, BarReporter, cost, seconds};
 use crate::settings::{Environment, bucket};
 use crate::{logging, signals};
 
-const NOT_ON_AWS: &str = "drain --now starts the scheduled task on AWS, which this build knows nothing of; \
-    `imgmill bucket drain` makes here and now what is recorded";
-
 pub async fn run(mut arguments: DrainArguments) -> Exit {
     if arguments.now {
-        return complain(NOT_ON_AWS, Exit::Usage);
+        return super::now::run(&Environment::of_process()).await;
     }
     let settings = match bucket::drain(&mut arguments, &Environment::of_process()) {
         Ok(settings) => settings,

@@ -1,6 +1,7 @@
 //! `imgmill bucket`: notes, pyramids, and how far they are.
 
 mod drain;
+mod now;
 mod record;
 mod rerun;
 mod status;

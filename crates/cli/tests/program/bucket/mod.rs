@@ -336,7 +336,10 @@ fn what_is_missing_is_said_in_one_line() {
     fails(&["drain"], &[("RBSC_BUCKET", "")], 2, "RBSC_BUCKET is not set");
     fails(&["drain"], &[("MAX_THREADS", "0")], 2, "MAX_THREADS=0");
     fails(&["drain"], &[("RBSC_BUCKET", "file:///no/such/folder")], 1, "there is no folder /no/such/folder");
+    #[cfg(not(feature = "fleet"))]
     fails(&["drain", "--now"], &[], 2, "knows nothing of");
+    #[cfg(feature = "fleet")]
+    fails(&["drain", "--now"], &[], 2, "IMGMILL_DRAIN_TASK");
     fails(&["status"], &[("PROCESS_BUCKET", "")], 2, "PROCESS_BUCKET is not set");
     fails(&["rerun", "--ext", "gif"], &[], 2, "--ext gif: expected one of");
     fails(&["record"], &[], 2, "it is empty");
