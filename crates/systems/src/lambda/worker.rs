@@ -71,6 +71,8 @@ struct BatchQueue {
     changed: Notify,
     /// All ids, in the order that they came in.
     ids: Vec<String>,
+    /// The queue that they came from.
+    queue: String,
 }
 
 impl BatchQueue {
@@ -79,6 +81,7 @@ impl BatchQueue {
         BatchQueue {
             left: Mutex::new(arrived.iter().map(|message| message.handle.clone()).collect()),
             ids: arrived.iter().map(|message| message.id.clone()).collect(),
+            queue: messages.first().and_then(|(_, record)| queue_name(record)).unwrap_or_default().to_owned(),
             arrived: Mutex::new(arrived),
             changed: Notify::new(),
         }
@@ -89,6 +92,10 @@ impl BatchQueue {
         let left = lock(&self.left);
         self.ids.iter().filter(|id| left.contains(*id)).cloned().collect()
     }
+}
+
+fn queue_name(record: &Value) -> Option<&str> {
+    record["eventSourceARN"].as_str()?.rsplit(':').next()
 }
 
 /// A message's id is its handle here: Lambda is told of ids.
@@ -154,8 +161,9 @@ impl Queue for BatchQueue {
         HIDDEN
     }
 
+    /// As the queue itself is called: a message never goes on to the one that it came from.
     fn name(&self) -> String {
-        format!("a batch of {} messages", self.ids.len())
+        format!("the SQS queue {}", self.queue)
     }
 }
 
@@ -195,6 +203,7 @@ mod tests {
     async fn what_is_not_removed_comes_again() {
         let event = event();
         let queue = BatchQueue::new(&messages(&event).unwrap());
+        assert_eq!(queue.name(), "the SQS queue images.fifo");
         let first = queue.receive(1).await.unwrap();
         assert_eq!((first[0].receives, first[0].group.as_deref()), (3, Some("g")));
         assert_eq!(queue.receive(10).await.unwrap().len(), 1);
