@@ -28,7 +28,10 @@ const ANY_QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/any";
 
 pub fn run(ecs: Option<Vec<String>>) -> Exit {
     let environment = Environment::of_process();
-    logging::start(&logs(&environment), &ProgressBar::hidden());
+    match logs(&environment) {
+        Ok(logs) => logging::start(&logs, &ProgressBar::hidden()),
+        Err(message) => return complain(&message, Exit::Usage),
+    }
     if !lambda::is_here() {
         return complain(
             "this is no function of Lambda: AWS_LAMBDA_RUNTIME_API is not set; try `cargo lambda watch`",
@@ -49,7 +52,7 @@ pub fn run(ecs: Option<Vec<String>>) -> Exit {
 }
 
 /// As the function's own settings for logs say.
-fn logs(environment: &Environment) -> LogArguments {
+fn logs(environment: &Environment) -> Result<LogArguments, String> {
     let level = environment.get("AWS_LAMBDA_LOG_LEVEL").map(|level| match level.to_uppercase().as_str() {
         "TRACE" => LogLevel::Trace,
         "DEBUG" => LogLevel::Debug,
@@ -58,11 +61,11 @@ fn logs(environment: &Environment) -> LogArguments {
         _ => LogLevel::Info,
     });
     let is_json = environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format == "JSON");
-    LogArguments {
-        log_level: level.or_else(|| settings::log_level(environment)),
+    Ok(LogArguments {
+        log_level: settings::log_level(level, environment)?,
         log_format: if is_json { LogFormat::Json } else { LogFormat::Text },
         quiet: false,
-    }
+    })
 }
 
 /// What is done with events.
