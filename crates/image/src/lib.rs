@@ -75,4 +75,4 @@ pub use sniff::{SNIFF_LEN, SourceFormat, sniff};
 pub use tiles::{Layout, TileSettings, TileSink, Tiled, tile};
 
 /// Changes whenever the same source and request would give other bytes than before.
-pub const ENCODER_VERSION: u32 = 3;
+pub const ENCODER_VERSION: u32 = 4;

@@ -131,7 +131,7 @@ impl Plan {
     }
 
     /// The same for planes, whose scaling keeps all frequencies that it has room for: half as much again is enough for
-    /// Lanczos3 there. `chroma` is the resolution that colour will be kept in. `None` where full size is needed.
+    /// Lanczos3 there. `chroma` is the resolution that colour will be kept in. `None` where nothing is made smaller.
     fn plane_scales(&self, chroma: Chroma) -> Option<Scales> {
         const MARGIN: f64 = 1.5;
         let (w, h) = self.drawn;
@@ -140,7 +140,8 @@ impl Plan {
             Chroma::Half => (w.div_ceil(2), h.div_ceil(2)),
         };
         let luma = self.smallest_scale((w, h), MARGIN);
-        (luma < 8 && self.smart.is_none())
+        let is_smaller = w < self.region.w && h < self.region.h;
+        (is_smaller && self.smart.is_none())
             .then(|| Scales { luma, colour: self.smallest_scale(coarse, MARGIN).min(luma) })
     }
 
