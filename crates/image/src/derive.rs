@@ -128,8 +128,9 @@ impl Making<'_> {
         let decode = || Canvas::decode(self.source, self.header, need, self.limits, &mut drawing);
         let (mut canvas, ended_early) = shielded(ErrorKind::Corrupt, decode)?;
         self.truncated |= ended_early;
-        // From large to small, so that a small derivative can be drawn from a larger one.
-        drawing.sort_by_key(|work| std::cmp::Reverse(work.plan.drawn));
+        // From large to small, so that a small derivative can be drawn from a larger one; last what takes all pixels as
+        // they are, which then need not be copied.
+        drawing.sort_by_key(|work| (canvas.is_all_there_is(&work.plan), std::cmp::Reverse(work.plan.drawn)));
         for (done, work) in drawing.iter().enumerate() {
             self.limits.check_time()?;
             let later = &drawing[done + 1..];

@@ -88,7 +88,7 @@ impl Canvas {
     }
 
     /// Whether a plan is all decoded pixels as they are, so that they need not be copied.
-    fn is_all_there_is(&self, plan: &Plan) -> bool {
+    pub(super) fn is_all_there_is(&self, plan: &Plan) -> bool {
         let (w, h) = self.decoded.size();
         let whole = Area { x: 0.0, y: 0.0, w: w.into(), h: h.into() };
         matches!(self.decoded, Picture::Pixels(_)) && plan.drawn == (w, h) && self.area(plan) == whole
