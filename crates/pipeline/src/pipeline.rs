@@ -16,7 +16,7 @@ use crate::job::{Delivery, Job, Settlement};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::report::{Line, Reporter};
-use crate::row::{self, Rows};
+use crate::row::{self, Bodies, Rows};
 use crate::source::Source;
 
 pub use crate::row::{Freshness, Stages};
@@ -134,9 +134,10 @@ async fn next_delivery<R>(
 
 /// What became of all jobs of a delivery, or nothing where one of them was let go.
 async fn process(rows: &Rows, jobs: Vec<Job>) -> Option<Vec<Outcome>> {
+    let bodies = Bodies::of(&jobs);
     let work = jobs.into_iter().map(|job| {
         let span = row::span(&job);
-        rows.process(job).instrument(span)
+        rows.process(job, bodies.as_ref()).instrument(span)
     });
     futures::future::join_all(work).await.into_iter().collect()
 }

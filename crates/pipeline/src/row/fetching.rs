@@ -1,5 +1,7 @@
-//! A row's source: fetched, or the one that another row under way holds.
+//! A row's source: fetched, or the one that another row of its delivery fetched.
 
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -11,7 +13,21 @@ use crate::error::{Error, Kind, Stage};
 use crate::fetch::{Fetch, Fetched};
 use crate::identity;
 use crate::job::Job;
+use crate::memo::Memo;
 use crate::validators::Validators;
+
+/// What rows of one delivery fetched, for others of it with the same source. It is there until all are through: however
+/// late one of them comes to it.
+pub(crate) struct Bodies(Memo<Arc<Body>>);
+
+impl Bodies {
+    /// None where no source is wanted twice.
+    pub(crate) fn of(jobs: &[Job]) -> Option<Self> {
+        let urls: HashSet<&str> = jobs.iter().map(|job| &*job.url).collect();
+        let room = NonZeroUsize::new(urls.len()).filter(|urls| urls.get() < jobs.len())?;
+        Some(Bodies(Memo::new(room, true)))
+    }
+}
 
 impl Rows {
     /// What a fetch brought, and the place that its job holds until it is stored.
@@ -32,29 +48,31 @@ impl Rows {
         Ok((fetched, place))
     }
 
-    /// The source, asked for without any condition; the one that another row under way has of the same URL, if one has.
+    /// The source, asked for without any condition, and the place that its job holds if it was this one that asked.
     pub(super) async fn body(
         &self,
         job: &Job,
+        bodies: Option<&Bodies>,
         spent: &mut Spent,
     ) -> Result<(Arc<Body>, Option<OwnedSemaphorePermit>), Error> {
-        let mut own = None;
-        let fetched = async |spent: &mut Spent| match self.fetch(job, None, spent).await? {
-            (Fetched::New(body, _), place) => Ok((Arc::new(body), Some(place))),
-            (Fetched::Unchanged, _) => Err(not_asked()),
+        let mut own_place = None;
+        let fetched = async {
+            match self.fetch(job, None, spent).await? {
+                (Fetched::New(body, _), place) => {
+                    own_place = Some(place);
+                    Ok(Arc::new(body))
+                }
+                (Fetched::Unchanged, _) => Err(not_asked()),
+            }
         };
-        let key = Sha256::digest(identity::source_name(&job.url).as_bytes()).into();
-        let shared = self.bodies.once(key, async {
-            let fetched = fetched(spent).await?;
-            let shared = Arc::downgrade(&fetched.0);
-            own = Some(fetched);
-            Ok(shared)
-        });
-        let shared = shared.await.map_err(|error| error.shared())?;
-        match own.or_else(|| Some((shared.upgrade()?, None))) {
-            Some(held) => Ok(held),
-            None => fetched(spent).await,
-        }
+        let body = match bodies {
+            Some(Bodies(memo)) => {
+                let key = Sha256::digest(identity::source_name(&job.url).as_bytes()).into();
+                memo.once(key, fetched).await.map_err(|error| error.shared())?
+            }
+            None => fetched.await?,
+        };
+        Ok((body, own_place))
     }
 }
 

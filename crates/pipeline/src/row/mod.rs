@@ -8,7 +8,7 @@ mod making;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imgmill_image::{Derivative, Findings};
@@ -31,6 +31,8 @@ use crate::outcome::{Derived, Outcome, SourceFacts, Status, StoredRendition, Tim
 use crate::redact;
 use crate::store::{KnownRendition, Pointer, Store};
 use crate::validators::Validators;
+
+pub(crate) use fetching::Bodies;
 
 /// What a stored result is asked before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,8 +75,6 @@ pub(crate) struct Rows {
     stages: Stages,
     by_url: Memo<Arc<Derived>>,
     by_source: Memo<Arc<Made>>,
-    /// Bodies that rows under way hold, for others with the same source and other instructions.
-    bodies: Memo<Weak<Body>>,
     lookups: Semaphore,
     shutdown: CancellationToken,
 }
@@ -116,7 +116,6 @@ impl Rows {
             stages,
             by_url: Memo::new(memo_size, remembered.is_some()),
             by_source: Memo::new(memo_size, remembered.is_some()),
-            bodies: Memo::new(memo_size, remembered.is_some()),
             lookups: Semaphore::new(limits.concurrency.max(1)),
             shutdown,
         }
@@ -124,7 +123,7 @@ impl Rows {
 
     /// Takes one job through every stage; nothing comes back of one that was let go, because the run is
     /// to stop and its download had not begun.
-    pub async fn process(&self, job: Job) -> Option<Outcome> {
+    pub async fn process(&self, job: Job, bodies: Option<&Bodies>) -> Option<Outcome> {
         if self.shutdown.is_cancelled() {
             return None;
         }
@@ -134,7 +133,7 @@ impl Rows {
         key.update(identity::source_name(&job.url).as_bytes());
         let key = key.finalize().into();
         // On the heap, and only once it begins: most rows that are known wait, and should be small meanwhile.
-        let resolve = async { Box::pin(self.resolve(&job, &mut spent)).await };
+        let resolve = async { Box::pin(self.resolve(&job, bodies, &mut spent)).await };
         let result = self.by_url.once(key, resolve).await;
         let status = match &result {
             Err(error) if error.kind() == Kind::Interrupted => return None,
@@ -156,7 +155,12 @@ impl Rows {
         Some(Outcome { job, status, attempts, downloaded, timings, result })
     }
 
-    async fn resolve(&self, job: &Job, spent: &mut Spent) -> Result<Arc<Derived>, Error> {
+    async fn resolve(
+        &self,
+        job: &Job,
+        bodies: Option<&Bodies>,
+        spent: &mut Spent,
+    ) -> Result<Arc<Derived>, Error> {
         let pointer = self.pointer(job, spent).await?;
         let standing = match &pointer {
             Some(pointer) => self.standing(job, pointer, spent).await?,
@@ -179,7 +183,7 @@ impl Rows {
             }));
         }
         if !self.stages.pointers {
-            let (body, _place) = self.body(job, spent).await?;
+            let (body, _place) = self.body(job, bodies, spent).await?;
             return self.make(job, body, Validators::default(), None, spent).await;
         }
         let known = standing.as_ref().and(pointer.as_ref()).map(|pointer| &pointer.validators);

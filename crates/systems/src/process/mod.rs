@@ -123,13 +123,16 @@ impl Process {
         let reports = reports(settings.report, &store, &objects).await?;
         let deriver = Deriver::new(&limits, settings.isolation)?;
         deriver.check().await?;
+        let under_way = watch::UnderWay::default();
         let (texts, watcher) = match uris {
             Uris::All(all) => (futures::stream::iter([all]).boxed(), None),
             Uris::Arriving => {
-                let (texts, watcher) = watch::begin(&source, &derivatives)?;
+                let (texts, watcher) = watch::begin(&source, &derivatives, under_way.clone())?;
                 (texts, Some(watcher))
             }
         };
+        // A file that arrives again may be another image by then.
+        let limits = Limits { remembered: 0, ..limits };
         let stages = Stages {
             fetcher: Fetcher::new(&limits, work_dir.clone(), reached(&source, &objects))?,
             delegates: None,
@@ -143,6 +146,7 @@ impl Process {
         };
         let work = Work {
             texts: Mutex::new(Some(texts)),
+            under_way,
             source,
             recipe: Arc::<Recipe>::new(instructions.recipe),
             spellings: instructions.spellings.into(),

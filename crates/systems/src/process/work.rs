@@ -18,6 +18,7 @@ use super::naming::Paths;
 use super::place::Place;
 use super::report::{self, ReportName};
 use super::uri::Uri;
+use super::watch::UnderWay;
 
 /// Texts that come in at once: those that name the same image become one delivery, so that it is fetched once.
 pub(super) type Texts = BoxStream<'static, Vec<String>>;
@@ -34,6 +35,7 @@ pub(super) struct Reports {
 /// All URIs of a run.
 pub(super) struct Work {
     pub texts: Mutex<Option<Texts>>,
+    pub under_way: UnderWay,
     pub source: Place,
     pub recipe: Arc<Recipe>,
     pub spellings: Arc<[Spelling]>,
@@ -70,6 +72,7 @@ impl Work {
                     tracing::error!(uri = text, "this URI cannot be processed: {why}");
                     self.counts.fail();
                     self.print(&text, &report::refused(&text, &why));
+                    self.under_way.end(&text);
                     continue;
                 }
             };
@@ -151,6 +154,7 @@ impl Source for Work {
     async fn tell(&self, receipt: &Self::Receipt, outcomes: &[Outcome]) -> Settlement {
         for (named, outcome) in receipt.iter().zip(outcomes) {
             self.tell_of(named, outcome).await;
+            self.under_way.end(&named.text);
         }
         Settlement::of(outcomes)
     }

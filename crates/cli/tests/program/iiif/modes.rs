@@ -94,10 +94,18 @@ fn what_arrives_is_processed_once_it_is_whole() {
     until(|| is_processed(&place, "slow.jpg"));
     let report = super::read(place.path("cache/slow.jpg/process.json"));
     assert!(report["errors"].is_null(), "{report}");
+    // Another image by the same name.
+    fs::write(place.path("images/slow.jpg"), jpeg(6)).unwrap();
+    until(|| sha1_of(&place, "slow.jpg") != report["origin_fingerprint"]);
     let ran = end(child);
     assert!(!is_processed(&place, "before.jpg") && !is_processed(&place, ".part.jpg"));
     assert!(ran.stderr.contains("page.jpg"), "what is no image is told of: {}", ran.stderr);
     assert_eq!(ran.stdout, "");
+}
+
+/// What the report of an image says of its file, as soon as it is whole.
+fn sha1_of(place: &Place, name: &str) -> serde_json::Value {
+    super::read(place.path("cache").join(name).join("process.json"))["origin_fingerprint"].clone()
 }
 
 #[test]

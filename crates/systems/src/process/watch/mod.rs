@@ -11,10 +11,10 @@ mod inotify;
 #[cfg(not(target_os = "linux"))]
 mod polling;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::StreamExt as _;
@@ -42,6 +42,22 @@ pub struct Watcher(Arc<AtomicBool>);
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// URIs that were told of and are not through: one that is written to again meanwhile waits, so that the older version
+/// cannot be the last that is stored.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnderWay(Arc<Mutex<HashSet<String>>>);
+
+impl UnderWay {
+    /// It is through.
+    pub(super) fn end(&self, uri: &str) {
+        self.uris().remove(uri);
+    }
+
+    fn uris(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,7 +108,11 @@ impl Heard {
 type Stamp = (u64, SystemTime);
 
 /// Begins to watch the source's folder.
-pub(super) fn begin(source: &Place, derivatives: &Place) -> Result<(Texts, Watcher), Error> {
+pub(super) fn begin(
+    source: &Place,
+    derivatives: &Place,
+    under_way: UnderWay,
+) -> Result<(Texts, Watcher), Error> {
     let wrong = |message: String| Error::new(Stage::Source, Kind::InvalidUrl, message);
     let folder = source.folder().and_then(|folder| folder.canonicalize().ok());
     let folder =
@@ -104,7 +124,7 @@ pub(super) fn begin(source: &Place, derivatives: &Place) -> Result<(Texts, Watch
         return Err(wrong(message.to_owned()));
     }
     // Before and after: what comes between the two is found when the folder is looked through.
-    let mut known = Folder::new(folder.clone());
+    let mut known = Folder::new(folder.clone(), under_way);
     let events = Events::begin(&folder).map_err(|error| {
         let message = format!("{} cannot be watched", folder.display());
         Error::new(Stage::Source, Kind::Io, message).caused_by(error)
@@ -135,15 +155,16 @@ struct Folder {
     arriving: HashMap<PathBuf, Arriving>,
     /// Those that were told of, or there from the beginning.
     known: HashMap<PathBuf, Stamp>,
+    under_way: UnderWay,
 }
 
 impl Folder {
-    fn new(root: PathBuf) -> Self {
+    fn new(root: PathBuf, under_way: UnderWay) -> Self {
         let mut known = HashMap::new();
         files_below(&root, &mut |path, stamp| {
             known.insert(path, stamp);
         });
-        Folder { root, arriving: HashMap::new(), known }
+        Folder { root, arriving: HashMap::new(), known, under_way }
     }
 
     /// Until nobody wants to hear.
@@ -208,9 +229,11 @@ impl Folder {
     /// URIs of files that are complete now.
     fn complete(&mut self, now: Instant) -> Vec<String> {
         let mut complete = Vec::new();
-        let known = &mut self.known;
+        let (known, root) = (&mut self.known, &self.root);
+        let mut under_way = self.under_way.uris();
         self.arriving.retain(|path, arriving| {
-            if now.duration_since(arriving.since) < arriving.heard.wait() {
+            let waits = now.duration_since(arriving.since) < arriving.heard.wait();
+            if waits || uri(root, path).is_some_and(|uri| under_way.contains(&uri)) {
                 return true;
             }
             // Gone, or no file.
@@ -226,17 +249,22 @@ impl Folder {
             false
         });
         complete.sort();
-        complete.iter().filter_map(|path| self.uri(path)).collect()
-    }
-
-    fn uri(&self, path: &Path) -> Option<String> {
-        let below = path.strip_prefix(&self.root).ok()?;
-        let Some(text) = below.to_str() else {
-            tracing::error!(path = %path.display(), "its name is no UTF-8, so that it can have no URI");
-            return None;
+        let named = |path: &PathBuf| {
+            let uri = uri(root, path);
+            if uri.is_none() {
+                tracing::error!(path = %path.display(), "its name is no UTF-8, so that it can have no URI");
+            }
+            uri
         };
-        Some(format!("file:///{}", encoded(text)))
+        let uris: Vec<String> = complete.iter().filter_map(named).collect();
+        under_way.extend(uris.iter().cloned());
+        uris
     }
+}
+
+fn uri(root: &Path, path: &Path) -> Option<String> {
+    let below = path.strip_prefix(root).ok()?.to_str()?;
+    Some(format!("file:///{}", encoded(below)))
 }
 
 /// A file that is there by another name as well was whole before it got this one.
@@ -284,7 +312,7 @@ mod tests {
     #[test]
     fn a_file_is_told_of_once_and_when_it_is_whole() {
         let place = tempfile::tempdir().unwrap();
-        let mut folder = Folder::new(place.path().to_owned());
+        let mut folder = Folder::new(place.path().to_owned(), UnderWay::default());
         let path = place.path().join("a b.jpg");
         let start = Instant::now();
         std::fs::write(&path, b"half").unwrap();
@@ -295,13 +323,30 @@ mod tests {
         assert!(folder.complete(start + SETTLED * 2).is_empty(), "another writer may come");
         assert_eq!(folder.complete(start + SETTLED * 3), ["file:///a%20b.jpg"]);
         folder.hear(Happened::Closed(path.clone()), start + SETTLED * 4);
+        folder.under_way.end("file:///a%20b.jpg");
         assert!(folder.complete(start + SETTLED * 9).is_empty(), "it is what it was");
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_waits_until_it_is_through() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = Folder::new(place.path().to_owned(), UnderWay::default());
+        let path = place.path().join("a.jpg");
+        let start = Instant::now();
+        std::fs::write(&path, b"old").unwrap();
+        folder.hear(Happened::Closed(path.clone()), start);
+        assert_eq!(folder.complete(start + SETTLED), ["file:///a.jpg"]);
+        std::fs::write(&path, b"newer").unwrap();
+        folder.hear(Happened::Closed(path), start + SETTLED);
+        assert!(folder.complete(start + SETTLED * 9).is_empty(), "the old one is under way");
+        folder.under_way.end("file:///a.jpg");
+        assert_eq!(folder.complete(start + SETTLED * 9), ["file:///a.jpg"]);
     }
 
     #[test]
     fn where_nobody_tells_a_file_has_to_stay_as_it_is() {
         let place = tempfile::tempdir().unwrap();
-        let mut folder = Folder::new(place.path().to_owned());
+        let mut folder = Folder::new(place.path().to_owned(), UnderWay::default());
         let path = place.path().join("a.jpg");
         let start = Instant::now();
         std::fs::write(&path, b"half").unwrap();
@@ -316,7 +361,7 @@ mod tests {
     fn events_that_were_lost_are_made_up_for() {
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("old.jpg"), b"x").unwrap();
-        let mut folder = Folder::new(place.path().to_owned());
+        let mut folder = Folder::new(place.path().to_owned(), UnderWay::default());
         let inside = place.path().join("new");
         std::fs::create_dir(&inside).unwrap();
         for number in 0..3000 {
