@@ -3,7 +3,7 @@
 
     bench/worker.py [--messages 500] [--rounds 3] [--flat 5000] [--imgmill PATH] [--samples PATH]
 
-Queues and stores are folders, so that what is measured is the worker and no stand-in for a service. The images, JPEGs of 1,400
+Queues and stores are folders, in memory where there is room, so that what is measured is the worker and no stand-in for a service. The images, JPEGs of 1,400
 to 3,000 px, come from nginx on loopback. A message's image goes into a folder of its own, so none is found made.
 `--flat N` measures memory over N messages instead; 0 leaves it out.
 """
@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import isolation
 import measure
 import site_server
 import tools
@@ -42,6 +43,8 @@ def main():
             rates(options, python, urls, site)
         if options.flat:
             flat(options, urls, site)
+    for name in ("ours", "theirs", "flat"):
+        shutil.rmtree(home_of(name), ignore_errors=True)
 
 
 def arguments():
@@ -73,6 +76,11 @@ def environment():
         subprocess.run([sys.executable, "-m", "venv", WORK / "python"], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", BENCH / "requirements-worker.txt"], check=True)
     return python
+
+
+def home_of(name):
+    """Where a side's queues and store are: in memory where there is room, so that the disk's noise is not in the way."""
+    return (isolation.memory() or WORK) / f"imgmill-bench-{name}"
 
 
 def fill(home, urls, count):
@@ -108,7 +116,7 @@ def check(home, count):
 def rates(options, python, urls, site):
     ours, ones, twos = [], [], []
     for number in range(options.rounds):
-        home = WORK / "ours"
+        home = home_of("ours")
         fill(home, urls, options.messages)
         ours.append(measure.run(command(options, home, site), log=WORK / "ours.log"))
         check(home, options.messages)
@@ -131,7 +139,7 @@ def rates(options, python, urls, site):
 
 def peer(options, python, urls, processes):
     """The users' stack: so many of its processes on one queue."""
-    home = WORK / "theirs"
+    home = home_of("theirs")
     fill(home, urls, options.peer_messages)
     script = [python, BENCH / "peers" / "image_service.py", home / "queue", home / "next", home / "store"]
     line = " & ".join([" ".join(map(str, script))] * processes)
@@ -141,7 +149,7 @@ def peer(options, python, urls, processes):
 
 
 def flat(options, urls, site):
-    home = WORK / "flat"
+    home = home_of("flat")
     fill(home, urls, options.flat)
     seen = []
     with open(WORK / "flat.log", "wb") as log:
