@@ -12,11 +12,13 @@ use std::path::Path;
 
 use imgmill_image::{Derivative, GrayMethod, Recipe};
 use imgmill_pipeline::Limits;
+use imgmill_pipeline::columns::Meaning;
 use imgmill_pipeline::derive::Isolation;
 use imgmill_pipeline::derive::isolated::Program;
-use imgmill_pipeline::naming::KeyTemplate;
+use imgmill_pipeline::naming::{KeyTemplate, Naming as _};
 use imgmill_pipeline::objects::{ObjectOptions, UrlStyle};
 use imgmill_pipeline::pipeline::Freshness;
+use imgmill_pipeline::source::list::{ListFormat, Reading};
 use imgmill_pipeline::store::PutSettings;
 use imgmill_systems::batch::place::Place;
 use imgmill_systems::{Sources, batch};
@@ -26,8 +28,8 @@ pub use collect::collect;
 pub use worker::{log_level, queue, worker};
 
 use crate::args::{
-    AgainArguments, Gray, Isolate, LimitArguments, ObjectArguments, OnTruncated, RecipeArguments, Revalidate,
-    RunArguments, StoreArguments,
+    AgainArguments, Gray, InputFormat, Isolate, LimitArguments, ListArguments, ObjectArguments, OnTruncated,
+    RecipeArguments, Revalidate, RunArguments, StoreArguments,
 };
 
 const DEFAULT_STORE: &str = "outputs";
@@ -37,12 +39,14 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
     distinct(arguments)?;
     let recipe = recipe(&arguments.recipe)?;
     let keys = keys(&arguments.store, &recipe)?;
+    wants_ids(&keys, &arguments.list)?;
     let limits = limits(&arguments.limits)?;
     let work_dir = arguments.store.work_dir.clone().unwrap_or_else(|| std::env::temp_dir().join("imgmill"));
     // The output list names files in it, and is read from elsewhere.
     let work_dir = std::path::absolute(&work_dir).map_err(|error| format!("--work-dir: {error}"))?;
     Ok(batch::Settings {
         input: Place::of(&arguments.input),
+        reading: reading(&arguments.list, &arguments.metadata_column),
         output: Place::of(&arguments.output),
         output_failed: arguments.output_failed.as_deref().map(Place::of),
         report: arguments.report.as_deref().map(Place::of),
@@ -50,7 +54,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         recipe,
         store: store(&arguments.store, environment)?,
         objects: objects(&arguments.store, &limits, environment)?,
-        put: put(&arguments.store.objects)?,
+        put: PutSettings { of_rows: !arguments.metadata_column.is_empty(), ..put(&arguments.store.objects)? },
         keys,
         freshness: freshness(&arguments.again),
         work_dir,
@@ -149,6 +153,29 @@ fn keys(arguments: &StoreArguments, recipe: &Recipe) -> Result<KeyTemplate, Stri
     Ok(keys)
 }
 
+/// Names made of ids need ids.
+fn wants_ids(keys: &KeyTemplate, list: &ListArguments) -> Result<(), String> {
+    if keys.tells_rows_apart() && list.id_column.is_none() {
+        return Err("--key: {id} wants --id-column, the name of the list's column that holds it".to_owned());
+    }
+    Ok(())
+}
+
+/// How a list is read.
+pub fn reading(arguments: &ListArguments, metadata: &[String]) -> Reading {
+    let meaning = Meaning {
+        url: arguments.url_column.clone(),
+        id: arguments.id_column.clone(),
+        metadata: metadata.to_vec(),
+    };
+    let format = arguments.input_format.map(|format| match format {
+        InputFormat::Csv => ListFormat::Csv,
+        InputFormat::Tsv => ListFormat::Tsv,
+        InputFormat::Jsonl => ListFormat::JsonLines,
+    });
+    Reading { format, meaning }
+}
+
 fn store(arguments: &StoreArguments, environment: &Environment) -> Result<String, String> {
     let named = arguments.store.clone().or_else(|| {
         let bucket = environment.get("S3_BUCKET")?;
@@ -209,6 +236,7 @@ fn put(arguments: &ObjectArguments) -> Result<PutSettings, String> {
         cache_control: arguments.cache_control.clone(),
         storage_class: arguments.storage_class.clone(),
         tags: arguments.tag.iter().map(tag).collect::<Result<_, _>>()?,
+        of_rows: false,
     })
 }
 

@@ -40,8 +40,7 @@ fn source(bench: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS));
     group.bench_function("a list, checked and read", |b| {
         b.to_async(&runtime).iter(async || {
-            let list =
-                List::open(ListInput::File(list.path().to_owned()), Arc::clone(&instructions)).unwrap();
+            let list = List::open(ListInput::new(list.path()), Arc::clone(&instructions)).unwrap();
             assert_eq!(list.deliveries().count().await as u64, ROWS);
         });
     });
@@ -84,7 +83,7 @@ fn store(bench: &mut Criterion) {
 
 fn report(bench: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    let mut list = OutputList::create(&folder.path().join("output.csv"), 1).unwrap();
+    let mut list = OutputList::create(&folder.path().join("output.csv"), 1, None).unwrap();
     let rendition = StoredRendition {
         label: "gray".into(),
         key: "0123456789abcdef.jpg".into(),
@@ -99,6 +98,7 @@ fn report(bench: &mut Criterion) {
             row: 1,
             url: "https://images.example.org/collection/1.jpg?w=1000".into(),
             instructions: Instructions::gray().into(),
+            columns: None,
         },
         status: Status::Done,
         attempts: 1,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use imgmill_image::Recipe;
 use sha2::{Digest, Sha256};
 
+use crate::columns::Columns;
 use crate::naming::{KeyTemplate, Naming};
 
 /// What is made of a source, and what that is called.
@@ -59,6 +60,8 @@ pub struct Job {
     pub url: Arc<str>,
     /// What is made of it. Sources share one among all jobs that want the same.
     pub instructions: Arc<Instructions>,
+    /// What else its source says of it, if that has columns.
+    pub columns: Option<Arc<Columns>>,
 }
 
 /// Jobs with the receipt that their source needs to settle them: most often one, but a message may name several images.

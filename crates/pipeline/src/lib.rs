@@ -2,12 +2,13 @@
 //!
 //! This crate knows how a job moves, not which system asked for it and not how an image is made: systems
 //! build a source and a reporter and call [`run`]; pixels are `imgmill-image`'s. Arrows point one way:
-//! [`job`], [`outcome`], [`error`], [`limits`], [`identity`], [`naming`] and [`objects`] (clients of object stores, which
+//! [`columns`], [`job`], [`outcome`], [`error`], [`limits`], [`identity`], [`naming`] and [`objects`] (clients of object stores, which
 //! both fetch and store need) import no stage; the stages ([`source`], [`fetch`],
 //! [`delegate`], [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
 
 pub mod body;
 pub mod breaker;
+pub mod columns;
 pub mod delegate;
 pub mod derive;
 pub mod error;

@@ -109,7 +109,7 @@ fn instructions(key: &'static str, placement: Placement) -> Arc<Instructions> {
 }
 
 fn job(row: u64, url: &str, instructions: &Arc<Instructions>) -> Job {
-    Job { row, url: url.into(), instructions: Arc::clone(instructions) }
+    Job { row, url: url.into(), instructions: Arc::clone(instructions), columns: None }
 }
 
 #[tokio::test]

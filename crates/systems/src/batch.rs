@@ -20,7 +20,7 @@ use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::report::{FailedList, JsonLines, OutputList, Reporter, Summary};
 use imgmill_pipeline::source::given::Given;
-use imgmill_pipeline::source::list::{List, ListInput};
+use imgmill_pipeline::source::list::{List, ListInput, Reading};
 use imgmill_pipeline::source::shard::Shard;
 use imgmill_pipeline::store::{PutSettings, Store};
 use imgmill_pipeline::{End, Error, Instructions, Kind, Limits, Stage, Stages};
@@ -38,6 +38,8 @@ pub const SOURCES: Sources = Sources::Own;
 pub struct Settings {
     /// The list of URLs.
     pub input: Place,
+    /// How it is read.
+    pub reading: Reading,
     /// Where the list of what was stored goes; `-` is standard output.
     pub output: Place,
     /// Where the list of URLs that failed goes, if it is wanted.
@@ -119,6 +121,7 @@ impl Batch {
         let settings = with_parts(settings);
         let instructions = instructions(&settings);
         let input = list_input(&settings.input, &settings.work_dir, &settings.objects).await?;
+        let input = input.read_as(settings.reading.clone());
         let shard = settings.shard;
         let opened = tokio::task::spawn_blocking(move || List::open_shard(input, shard, instructions));
         let list = opened.await.map_err(|join| {
@@ -153,14 +156,14 @@ impl Batch {
         let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![Box::new(&mut summary), observer];
         let folder = &settings.work_dir;
         if !settings.dry_run {
-            let derivatives = settings.recipe.derivatives().len();
+            let (derivatives, listed) = (settings.recipe.derivatives().len(), list.header());
             let path = settings.output.begin(folder)?;
             reporters.push(Box::new(match settings.shard {
-                Some(_) => OutputList::create_part(&path, derivatives)?,
-                None => OutputList::create(&path, derivatives)?,
+                Some(_) => OutputList::create_part(&path, derivatives, listed)?,
+                None => OutputList::create(&path, derivatives, listed)?,
             }));
             if let Some(place) = &settings.output_failed {
-                reporters.push(Box::new(FailedList::create(&place.begin(folder)?)?));
+                reporters.push(Box::new(FailedList::create(&place.begin(folder)?, listed)?));
             }
             if let Place::Object(url) = &settings.output {
                 let note = ProgressNote::open(url, list.rows(), &settings.objects).await?;
@@ -252,9 +255,7 @@ pub async fn list_input(
 ) -> Result<ListInput, Error> {
     Ok(match input {
         Place::Here(path) => ListInput::new(path),
-        Place::Object(url) => {
-            ListInput::Copy { path: input.fetch(folder, objects).await?, name: url.clone() }
-        }
+        Place::Object(url) => ListInput::copy(input.fetch(folder, objects).await?, url.clone()),
     })
 }
 

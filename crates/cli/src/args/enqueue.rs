@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::shared::LogArguments;
+use super::shared::{ListArguments, LogArguments};
 use super::worker::QueueArguments;
 
 pub(super) const EXAMPLES: &str = "\
@@ -18,7 +18,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub struct EnqueueArguments {
-    /// The list: a CSV file with the one column `url`, all of them http or https; a file or an object (s3://…).
+    /// The list: a CSV file with the one column `url`, or as below; all URLs http or https. A file or an object (s3://…).
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: PathBuf,
     /// The queue that workers send each message on to.
@@ -36,6 +36,8 @@ pub struct EnqueueArguments {
     /// Rows up to this one were sent before.
     #[arg(long, value_name = "ROW", default_value_t = 0)]
     pub after: u64,
+    #[command(flatten)]
+    pub list: ListArguments,
     #[command(flatten)]
     pub queue: QueueArguments,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::shared::LogArguments;
+use super::shared::{ListArguments, LogArguments};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +34,8 @@ pub struct MergeArguments {
     /// What the shards wrote, in any order.
     #[arg(required = true, value_name = "PART", value_hint = ValueHint::FilePath)]
     pub parts: Vec<PathBuf>,
+    #[command(flatten)]
+    pub list: ListArguments,
     #[command(flatten)]
     pub logs: LogArguments,
 }

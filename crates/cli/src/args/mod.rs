@@ -31,8 +31,8 @@ pub use go::SharedArguments;
 pub use merge::MergeArguments;
 pub use run::{RunArguments, ShardArguments, ShardKey};
 pub use shared::{
-    AgainArguments, Gray, Isolate, LimitArguments, LogArguments, LogFormat, LogLevel, ObjectArguments,
-    OnTruncated, RecipeArguments, Revalidate, StoreArguments,
+    AgainArguments, Gray, InputFormat, Isolate, LimitArguments, ListArguments, LogArguments, LogFormat,
+    LogLevel, ObjectArguments, OnTruncated, RecipeArguments, Revalidate, StoreArguments,
 };
 pub use tile::{TileArguments, TileFormat, TileLayout};
 pub use worker::{

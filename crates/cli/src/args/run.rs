@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::shared::{AgainArguments, LimitArguments, LogArguments, RecipeArguments, StoreArguments};
+use super::shared::{
+    AgainArguments, LimitArguments, ListArguments, LogArguments, RecipeArguments, StoreArguments,
+};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +18,9 @@ Examples:
   A quarter of a list, of which three other machines do the rest; then all of it:
     imgmill run --input list.csv --output out.csv --shard 0/4
     imgmill merge --input list.csv --output out.csv out.*-of-4.csv
+  A museum's list, whose other columns go along into out.csv; objects are named by its inventory numbers:
+    imgmill run --input works.jsonl.gz --output out.csv --url-column image --id-column inventory \
+      --key '{id}.{ext}' --metadata-column title
   Two thumbnails of each, named after their sources:
     imgmill run --input input.csv --output output.csv --key '{stem}_{label}.{ext}' \\
       --derive 'small=square/!50,50/0/default.jpg' --derive 'large=full/!800,800/0/default.webp'
@@ -34,7 +39,8 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// The list: a CSV file with the one column `url`; `-` is standard input. It may be an object: s3://…, gs://…, az://….
+    /// The list: a CSV file with the one column `url`, or as below; `-` is standard input. It may be an object: s3://…,
+    /// gs://…, az://….
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub input: PathBuf,
     /// The list of what was stored: url,input,output,s3url; `-` is standard output. It may be an object, too.
@@ -50,6 +56,11 @@ pub struct RunArguments {
     #[arg(long)]
     pub dry_run: bool,
 
+    #[command(flatten)]
+    pub list: ListArguments,
+    /// A column that is said of the objects, too, as their metadata; may be repeated.
+    #[arg(long, value_name = "NAME", help_heading = "How the list is read")]
+    pub metadata_column: Vec<String>,
     #[command(flatten)]
     pub sharding: ShardArguments,
     #[command(flatten)]

@@ -42,7 +42,7 @@ pub struct StoreArguments {
     /// s3://bucket/prefix, gs://…, az://…, file:///folder or a folder. Default: $S3_BUCKET, else outputs.
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
-    /// How objects are named, from {hash} {stem} {path} {label} {ext} {row}. Default: {hash}.{ext}.
+    /// How objects are named, from {hash} {stem} {path} {id} {label} {ext} {row}. Default: {hash}.{ext}.
     #[arg(long, value_name = "TEMPLATE")]
     pub key: Option<String>,
     #[command(flatten)]
@@ -53,6 +53,33 @@ pub struct StoreArguments {
     /// Keep no local copies; the columns input and output stay empty.
     #[arg(long)]
     pub discard: bool,
+}
+
+/// How a list is read that is not CSV with the one column `url`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "How the list is read")]
+pub struct ListArguments {
+    /// What the list is written in. Default: by its name's ending, .tsv, .jsonl, .ndjson; else CSV. Gzip and zstd are
+    /// unpacked by themselves.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// The column of the URLs; all other columns go along. Of CSV this, too, says that there are others. Default: url.
+    #[arg(long, value_name = "NAME")]
+    pub url_column: Option<String>,
+    /// The column that tells rows apart: {id} in --key, id in the report.
+    #[arg(long, value_name = "NAME")]
+    pub id_column: Option<String>,
+}
+
+/// What a list is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// Comma-separated values.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// A JSON object a line.
+    Jsonl,
 }
 
 /// What is said of every object that is stored.

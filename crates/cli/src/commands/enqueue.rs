@@ -54,6 +54,7 @@ async fn enqueue(
     logging::start(&arguments.logs, &bar);
     let folder = std::env::temp_dir().join(format!("imgmill-enqueue-{}", std::process::id()));
     let input = list_input(&Place::of(&arguments.input), &folder, objects).await?;
+    let input = input.read_as(settings::reading(&arguments.list, &[]));
     let enqueue = Enqueue { input, added, after: arguments.after };
     let messages = enqueue.check()?;
     let queue = queue.open().await?.queue;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use imgmill_pipeline::objects::ObjectOptions;
+use imgmill_pipeline::source::list::Reading;
 use imgmill_pipeline::{Error, Limits};
 use imgmill_systems::batch::list_input;
 use imgmill_systems::batch::merge::{Merge, Merged};
@@ -40,6 +41,7 @@ async fn merge(arguments: &MergeArguments, objects: &ObjectOptions) -> Result<Me
     let place = |path: &PathBuf| Place::of(path);
     let lists = Lists {
         input: place(&arguments.input),
+        reading: settings::reading(&arguments.list, &[]),
         parts: arguments.parts.iter().map(place).collect(),
         output: place(&arguments.output),
         failed: arguments.output_failed.as_ref().map(place),
@@ -51,6 +53,7 @@ async fn merge(arguments: &MergeArguments, objects: &ObjectOptions) -> Result<Me
 /// What is merged and where to, files or objects.
 pub struct Lists {
     pub input: Place,
+    pub reading: Reading,
     pub parts: Vec<Place>,
     pub output: Place,
     pub failed: Option<Place>,
@@ -73,7 +76,7 @@ impl Lists {
         }
         let begin = |place: &Option<Place>| place.as_ref().map(|place| place.begin(folder)).transpose();
         let merge = Merge {
-            input: list_input(&self.input, folder, objects).await?,
+            input: list_input(&self.input, folder, objects).await?.read_as(self.reading.clone()),
             parts,
             output: self.output.begin(folder)?,
             output_failed: begin(&self.failed)?,

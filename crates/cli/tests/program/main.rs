@@ -17,6 +17,7 @@ mod harness;
 mod iiif;
 mod input;
 mod isolation;
+mod lists;
 mod long_list;
 mod pyramids;
 mod s3;

@@ -273,23 +273,43 @@ impl Deriver {
     /// The size of an image that can be decoded to its end, and nothing of any other bytes: what a
     /// stored rendition of unknown length is asked before it counts as made.
     pub async fn whole(&self, bytes: bytes::Bytes) -> Option<(u32, u32)> {
+        self.entire(bytes).await.ok()
+    }
+
+    /// What the header of an image says, of which the rest need not be there.
+    ///
+    /// # Errors
+    /// What it is; its stage is [`Stage::Derive`].
+    pub async fn header(&self, bytes: bytes::Bytes) -> Result<Inspected, Error> {
+        self.inspect_source(Source { bytes, hash: None }, Arc::new(Recipe::gray())).await
+    }
+
+    /// The size of an image that can be decoded to its end.
+    ///
+    /// # Errors
+    /// Why it cannot; its stage is [`Stage::Derive`].
+    pub async fn entire(&self, bytes: bytes::Bytes) -> Result<(u32, u32), Error> {
         let source = Source { bytes, hash: None };
         let gray = Arc::new(Recipe::gray());
-        let inspected = self.inspect_source(source.clone(), Arc::clone(&gray)).await.ok()?;
+        let inspected = self.inspect_source(source.clone(), Arc::clone(&gray)).await?;
+        self.check_pixels(&inspected)?;
         let truncated = if self.is_isolated(&source.bytes) {
             let rooms = self.house.rooms(&inspected, source.bytes.len() as u64);
-            let (made, _) = self.derive_apart(source, gray, rooms, None).await.ok()?;
+            let (made, _) = self.derive_apart(source, gray, rooms, None).await?;
             made.truncated
         } else {
-            let _admitted = self.admit(inspected.need).await.ok()?;
+            let _admitted = self.admit(inspected.need).await?;
             let limits = self.limits.within(self.job_timeout);
             let decode = move || {
                 let mut nowhere = Vec::new();
                 Ok(imgmill_image::derive(&source.bytes, &gray, &mut nowhere, &limits)?.truncated)
             };
-            self.on_thread(decode).await.ok()?
+            self.on_thread(decode).await?
         };
-        (!truncated).then_some((inspected.width, inspected.height))
+        match truncated {
+            true => Err(Error::new(Stage::Derive, Kind::Truncated, "the image ends before it is complete")),
+            false => Ok((inspected.width, inspected.height)),
+        }
     }
 
     fn is_isolated(&self, source: &[u8]) -> bool {

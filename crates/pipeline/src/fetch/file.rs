@@ -1,7 +1,7 @@
 //! Sources that are files of this machine: a path or a `file://` URL.
 
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_util::io::ReaderStream;
 
@@ -38,9 +38,14 @@ pub(super) async fn get(
 
 /// Length and modification time in the place of an entity tag.
 fn validators(metadata: &std::fs::Metadata) -> Validators {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let etag = modified.map(|time| format!("\"{:x}-{:x}\"", metadata.len(), time.as_nanos()));
+    let etag = metadata.modified().ok().and_then(|modified| etag(metadata.len(), modified));
     Validators { etag, last_modified: None }
+}
+
+/// What stands for an entity tag of a file with this length, changed at that time.
+pub fn etag(length: u64, modified: SystemTime) -> Option<String> {
+    let time = modified.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!("\"{length:x}-{:x}\"", time.as_nanos()))
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {

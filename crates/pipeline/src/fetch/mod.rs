@@ -12,6 +12,8 @@ mod http;
 mod object;
 pub mod retry;
 
+pub use file::etag as file_etag;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

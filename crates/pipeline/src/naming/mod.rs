@@ -26,6 +26,8 @@ pub struct Named<'a> {
     pub url: &'a str,
     /// The job's place in its source.
     pub row: u64,
+    /// What its source knows it by, if it has such a column.
+    pub id: Option<&'a str>,
     /// What it is.
     pub derivative: &'a Derivative,
 }
@@ -55,11 +57,16 @@ pub trait Naming: fmt::Debug + Send + Sync {
     /// What tells this naming from others: two with one identity name everything alike.
     fn identity(&self) -> String;
 
-    /// Of a claimed name: what was there when the work began. The rendition is put if that is still so, and else the
+    /// Of a claimed name, a key: what was there when the work began. The rendition is put if that is still so, and else the
     /// job fails: work that took too long never replaces newer work. Without it the owner replaces whatever it put
     /// there before, and nothing else.
-    fn over(&self) -> Option<&Expected> {
+    fn over(&self, _key: &str) -> Option<&Expected> {
         None
+    }
+
+    /// Whether rows of one URL may have names of their own: by their ids.
+    fn tells_rows_apart(&self) -> bool {
+        false
     }
 
     /// Of a claimed name: what its owner is known by, if not by the URL.

@@ -8,7 +8,7 @@ use super::{Named, Naming, Placement};
 use crate::error::{Error, Kind, Stage};
 use crate::identity::RESERVED;
 
-/// How object keys are made: text with `{hash} {stem} {path} {label} {ext} {row}` in it.
+/// How object keys are made: text with `{hash} {stem} {path} {id} {label} {ext} {row}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate {
     parts: Vec<Part>,
@@ -25,12 +25,13 @@ enum Field {
     Hash,
     Stem,
     Path,
+    Id,
     Label,
     Extension,
     Row,
 }
 
-const FIELDS: &str = "{hash} {stem} {path} {label} {ext} {row}";
+const FIELDS: &str = "{hash} {stem} {path} {id} {label} {ext} {row}";
 
 impl Default for KeyTemplate {
     /// `{hash}.{ext}`
@@ -61,6 +62,7 @@ impl FromStr for KeyTemplate {
                 "hash" => Field::Hash,
                 "stem" => Field::Stem,
                 "path" => Field::Path,
+                "id" => Field::Id,
                 "label" => Field::Label,
                 "ext" => Field::Extension,
                 "row" => Field::Row,
@@ -75,7 +77,7 @@ impl FromStr for KeyTemplate {
         }
         if !parts.iter().any(|part| matches!(part, Part::Field(field) if field.tells_sources_apart())) {
             return Err(format!(
-                "key template {text:?} gives every image the same key; use at least one of {{hash}} {{stem}} {{path}} {{row}}"
+                "key template {text:?} gives every image the same key; use at least one of {{hash}} {{stem}} {{path}} {{id}} {{row}}"
             ));
         }
         Ok(KeyTemplate { parts })
@@ -84,7 +86,7 @@ impl FromStr for KeyTemplate {
 
 impl Field {
     fn tells_sources_apart(self) -> bool {
-        matches!(self, Field::Hash | Field::Stem | Field::Path | Field::Row)
+        matches!(self, Field::Hash | Field::Stem | Field::Path | Field::Id | Field::Row)
     }
 }
 
@@ -100,6 +102,7 @@ impl Naming for KeyTemplate {
                 Part::Field(Field::Hash) => key.push_str(of.hash),
                 Part::Field(Field::Stem) => key.push_str(&stem),
                 Part::Field(Field::Path) => key.push_str(&path),
+                Part::Field(Field::Id) => key.push_str(&id(of)?),
                 Part::Field(Field::Label) => key.push_str(&of.derivative.label),
                 Part::Field(Field::Extension) => key.push_str(of.derivative.request.format.extension()),
                 Part::Field(Field::Row) => key.push_str(&of.row.to_string()),
@@ -121,6 +124,10 @@ impl Naming for KeyTemplate {
     fn identity(&self) -> String {
         format!("{:?}", self.parts)
     }
+
+    fn tells_rows_apart(&self) -> bool {
+        self.parts.contains(&Part::Field(Field::Id))
+    }
 }
 
 impl KeyTemplate {
@@ -129,10 +136,29 @@ impl KeyTemplate {
         self.parts.contains(&Part::Field(Field::Hash))
     }
 
+    /// Whether a key follows from a job's name alone, without its bytes.
+    pub fn follows_from_name(&self) -> bool {
+        !self.is_content_addressed()
+    }
+
+    /// Whether a key follows from a job's place in its list.
+    pub fn wants_row(&self) -> bool {
+        self.parts.contains(&Part::Field(Field::Row))
+    }
+
     /// Whether two derivatives of one source get two keys.
     pub fn tells_derivatives_apart(&self) -> bool {
         self.is_content_addressed() || self.parts.contains(&Part::Field(Field::Label))
     }
+}
+
+/// The row's id, with nothing that stores would not take; slashes in it make folders.
+fn id(of: &Named<'_>) -> Result<String, Error> {
+    let id = of.id.ok_or_else(|| {
+        let message = "the key template wants the row's id, and the row has none";
+        Error::new(Stage::Store, Kind::InvalidUrl, message)
+    })?;
+    Ok(id.chars().map(|c| if c.is_control() { '_' } else { c }).collect())
 }
 
 /// The folder part and the file stem of a URL's or file's path, decoded, with nothing that could climb out
@@ -164,7 +190,14 @@ mod tests {
 
     fn key(template: &str, url: &str) -> Result<String, Error> {
         let derivative = "gray=full/max/0/gray.jpg".parse().unwrap();
-        let of = Named { hash: "h4sh", source: SourceHash([1; 32]), url, row: 7, derivative: &derivative };
+        let of = Named {
+            hash: "h4sh",
+            source: SourceHash([1; 32]),
+            url,
+            row: 7,
+            id: Some("x/../7\n"),
+            derivative: &derivative,
+        };
         template.parse::<KeyTemplate>().unwrap().key(&of)
     }
 
@@ -177,6 +210,7 @@ mod tests {
         );
         assert_eq!(key("{path}/{stem}.{ext}", "http://h/d.png").unwrap(), "d.jpg");
         assert_eq!(key("{row}", "http://h").unwrap(), "7");
+        assert_eq!(key("{id}.{ext}", "http://h").unwrap(), "x/7_.jpg");
         assert_eq!(key("{stem}", "http://h/").unwrap(), "index");
         assert_eq!(key("x/{path}/{stem}", "http://h/../../%2e%2e/etc/passwd").unwrap(), "x/etc/passwd");
         assert_eq!(key("{path}/{stem}.{ext}", "/home/me/.jpg").unwrap(), "home/me/.jpg.jpg");

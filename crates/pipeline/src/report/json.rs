@@ -1,11 +1,13 @@
 //! Everything known of every row, one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
 use super::{Order, PartialFile, Reporter};
+use crate::columns::Columns;
 use crate::error::{Error, Kind, Stage};
 use crate::outcome::{Outcome, Timings};
 use crate::redact;
@@ -30,6 +32,10 @@ impl JsonLines {
 struct Row<'a> {
     row: u64,
     url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    columns: BTreeMap<&'a str, &'a str>,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'a str>,
@@ -83,6 +89,7 @@ impl From<Timings> for Milliseconds {
 
 fn line(outcome: &Outcome) -> Result<Vec<u8>, serde_json::Error> {
     let url = redact::url(&outcome.job.url);
+    let columns = outcome.job.columns.as_deref();
     let error = outcome.result.as_ref().err();
     let derived = outcome.result.as_ref().ok();
     let source = derived.map(|derived| &derived.source);
@@ -90,6 +97,8 @@ fn line(outcome: &Outcome) -> Result<Vec<u8>, serde_json::Error> {
     let row = Row {
         row: outcome.job.row,
         url: &url,
+        id: columns.and_then(Columns::id),
+        columns: columns.map_or_else(BTreeMap::new, |columns| columns.carried().collect()),
         status: outcome.status.as_str(),
         stage: error.map(|error| error.stage().as_str()),
         kind: error.map(|error| error.kind().as_str()),

@@ -4,56 +4,90 @@
 //! shards together say what became of every row.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Order, PartialFile, Reporter};
+use crate::columns::Header;
 use crate::error::{Error, Kind, Stage};
 use crate::outcome::{Outcome, Status};
 
-/// `url,input,output,s3url`, and `derivative` where a recipe has more than one.
+/// `url,input,output,s3url`, and `derivative` where a recipe has more than one; then the other columns of the list that the
+/// rows come from, if it has any.
 #[derive(Debug)]
 pub struct OutputList {
     file: PartialFile,
     names_derivatives: bool,
     is_part: bool,
+    carried: usize,
 }
 
 /// The column that only parts have.
 pub const ROW: &str = "row";
+/// The columns that are ours; the last is there where a recipe has more than one derivative.
+const OWN: [&str; 5] = ["url", "input", "output", "s3url", "derivative"];
+
+/// All names that are ours, whether they occur in a list or not: so all lists of a run call a column the same.
+fn header_names() -> Vec<&'static str> {
+    std::iter::once(ROW).chain(OWN).collect()
+}
 
 impl OutputList {
     /// Begins the list at `path` with its header.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn create(path: &Path, derivatives: usize) -> Result<OutputList, Error> {
-        OutputList::begin(path, derivatives, false)
+    pub fn create(
+        path: &Path,
+        derivatives: usize,
+        listed: Option<&Arc<Header>>,
+    ) -> Result<OutputList, Error> {
+        OutputList::begin(path, derivatives, listed, false)
     }
 
     /// Begins a shard's part of the list.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn create_part(path: &Path, derivatives: usize) -> Result<OutputList, Error> {
-        OutputList::begin(path, derivatives, true)
+    pub fn create_part(
+        path: &Path,
+        derivatives: usize,
+        listed: Option<&Arc<Header>>,
+    ) -> Result<OutputList, Error> {
+        OutputList::begin(path, derivatives, listed, true)
     }
 
-    fn begin(path: &Path, derivatives: usize, is_part: bool) -> Result<OutputList, Error> {
+    fn begin(
+        path: &Path,
+        derivatives: usize,
+        listed: Option<&Arc<Header>>,
+        is_part: bool,
+    ) -> Result<OutputList, Error> {
         let names_derivatives = derivatives > 1;
         let mut file = PartialFile::create(path)?;
         let row = is_part.then_some(ROW);
-        let mut header: Vec<&str> = row.into_iter().chain(["url", "input", "output", "s3url"]).collect();
-        if names_derivatives {
-            header.push("derivative");
+        let mut header: Vec<&str> = row.into_iter().chain(OWN).collect();
+        if !names_derivatives {
+            header.pop();
         }
+        let carried = listed.map_or_else(Vec::new, |listed| listed.carried_names(&header_names()));
+        header.extend(carried.iter().map(String::as_str));
         file.append(&lines([header])?)?;
-        Ok(OutputList { file, names_derivatives, is_part })
+        Ok(OutputList { file, names_derivatives, is_part, carried: carried.len() })
     }
 
     /// What a list has before everything else, if it is a part.
     fn row(&self, outcome: &Outcome) -> Vec<String> {
         if self.is_part { vec![outcome.job.row.to_string()] } else { Vec::new() }
+    }
+
+    /// What the row's own list says of it, behind everything else.
+    fn carried<'a>(&self, outcome: &'a Outcome) -> impl Iterator<Item = String> + 'a {
+        let columns = outcome.job.columns.as_deref();
+        let values =
+            columns.into_iter().flat_map(|columns| columns.carried().map(|(_, value)| value.to_owned()));
+        values.chain(std::iter::repeat(String::new())).take(self.carried)
     }
 
     /// A row of which nothing is stored.
@@ -62,6 +96,7 @@ impl OutputList {
         fields.push(outcome.job.url.to_string());
         let empty = if self.names_derivatives { 4 } else { 3 };
         fields.extend(std::iter::repeat_n(String::new(), empty));
+        fields.extend(self.carried(outcome));
         lines([fields])
     }
 }
@@ -93,6 +128,7 @@ impl Reporter for OutputList {
             if self.names_derivatives {
                 fields.push(rendition.label.clone());
             }
+            fields.extend(self.carried(outcome));
             fields
         });
         let lines = lines(rows)?;
@@ -104,7 +140,7 @@ impl Reporter for OutputList {
     }
 }
 
-/// The one column `url`: rows that failed.
+/// The rows that failed, valid input again: the one column `url`, or all that the list had.
 #[derive(Debug)]
 pub struct FailedList {
     file: PartialFile,
@@ -115,9 +151,12 @@ impl FailedList {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn create(path: &Path) -> Result<FailedList, Error> {
+    pub fn create(path: &Path, listed: Option<&Arc<Header>>) -> Result<FailedList, Error> {
         let mut file = PartialFile::create(path)?;
-        file.append(b"url\n")?;
+        match listed {
+            Some(listed) => file.append(&lines([listed.names()])?)?,
+            None => file.append(b"url\n")?,
+        }
         Ok(FailedList { file })
     }
 }
@@ -132,7 +171,10 @@ impl Reporter for FailedList {
         if outcome.status != Status::Failed {
             return Ok(());
         }
-        self.file.append(&lines([[&*outcome.job.url]])?)
+        self.file.append(&match &outcome.job.columns {
+            Some(columns) => lines([columns.values()])?,
+            None => lines([[&*outcome.job.url]])?,
+        })
     }
 
     async fn finish(&mut self) -> Result<(), Error> {

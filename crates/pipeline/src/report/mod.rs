@@ -112,7 +112,7 @@ mod tests {
 
     fn outcome(row: u64) -> Outcome {
         Outcome {
-            job: Job { row, url: "u".into(), instructions: Instructions::gray().into() },
+            job: Job { row, url: "u".into(), instructions: Instructions::gray().into(), columns: None },
             status: Status::Failed,
             attempts: 1,
             downloaded: 0,

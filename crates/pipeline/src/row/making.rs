@@ -9,6 +9,7 @@ use imgmill_image::{Coming, Derivative, PyramidShape, Recipe, Services};
 
 use super::{Freshness, Made, Rows, Spent, Stages, Wanted, ms};
 use crate::body::Body;
+use crate::columns::Columns;
 use crate::delegate::{self, Coder, Delegates};
 use crate::derive::{self, Begun, Content, Inspected, MadeRendition, Outlet};
 use crate::error::{Error, Kind, Stage};
@@ -213,7 +214,7 @@ impl Rows {
         rendition: MadeRendition,
     ) -> Result<StoredRendition, Error> {
         let MadeRendition { width, height, format, content } = rendition;
-        let as_what = described(wanted.derivative, (width, height));
+        let as_what = described(wanted.derivative, (width, height), job.columns.as_deref());
         let content = match content {
             Content::Upload(upload) if !upload.goes_somewhere() => {
                 Content::Bytes(readable_bytes(&upload)?.unwrap_or_default())
@@ -251,15 +252,16 @@ impl Rows {
             .collect();
         let Stages { store, keeper, spool_dir, deriver, .. } = &self.stages;
         let (store, spool_dir, is_kept) = (store.clone(), spool_dir.clone(), keeper.is_some());
-        let is_open = deriver.accepts_truncated() || job.instructions.naming.over().is_some();
+        let (accepts_truncated, naming) = (deriver.accepts_truncated(), Arc::clone(&job.instructions.naming));
+        let columns = job.columns.clone();
         let runtime = tokio::runtime::Handle::current();
         let scratch = spool_dir.clone();
         let open = move |coming: &Coming| {
-            if is_open {
+            let Some((key, derivative)) = keys.get(&coming.label) else { return Ok(None) };
+            if accepts_truncated || naming.over(key).is_some() {
                 return Upload::nowhere(&spool_dir).map(Some);
             }
-            let Some((key, derivative)) = keys.get(&coming.label) else { return Ok(None) };
-            let as_what = described(derivative, (coming.width, coming.height));
+            let as_what = described(derivative, (coming.width, coming.height), columns.as_deref());
             let copy = is_kept.then_some(spool_dir.as_path());
             store.begin(key, &as_what, coming.most, copy, &runtime).map(Some)
         };
@@ -307,7 +309,7 @@ impl Rows {
             (Placement::Claimed, _) => {
                 let owner = owner(job, wanted);
                 let claim = store.claim(&wanted.key, &owner).await?;
-                match job.instructions.naming.over() {
+                match job.instructions.naming.over(&wanted.key) {
                     Some(over) if claim != Claim::Shared => {
                         store.put_over(&wanted.key, &owner, over, bytes, as_what).await?;
                     }
@@ -341,10 +343,13 @@ fn owner(job: &Job, wanted: &Wanted<'_>) -> Owner {
     Owner { url_hash: text_hash(&job.instructions.naming.owner(&job.url)), hash: wanted.hash.clone() }
 }
 
-/// What is said of a rendition of this size: its type; of a pyramid also what an image server would else have to open it
-/// for.
-fn described(derivative: &Derivative, (width, height): (u32, u32)) -> Description {
+/// What is said of a rendition of this size: its type; the columns of its row that are chosen for that; of a pyramid also
+/// what an image server would else have to open it for.
+fn described(derivative: &Derivative, (width, height): (u32, u32), columns: Option<&Columns>) -> Description {
     let mut described = Description::from(derivative.request.format.media_type());
+    if let Some(columns) = columns {
+        described.metadata = columns.metadata().map(|(name, value)| (name.into(), value)).collect();
+    }
     if let Some(shape) = PyramidShape::of(derivative, (width, height)) {
         let numbers = [
             ("width", u64::from(width)),
@@ -353,7 +358,8 @@ fn described(derivative: &Derivative, (width, height): (u32, u32)) -> Descriptio
             ("levels", shape.levels as u64),
             ("tilesize", shape.tile.into()),
         ];
-        described.metadata = numbers.into_iter().map(|(name, number)| (name, number.to_string())).collect();
+        // Last, because image servers go by them.
+        described.metadata.extend(numbers.map(|(name, number)| (name.into(), number.to_string())));
     }
     described
 }

@@ -131,6 +131,9 @@ impl Rows {
         let mut key = Sha256::new();
         key.update(job.instructions.identity());
         key.update(identity::source_name(&job.url).as_bytes());
+        if job.instructions.naming.tells_rows_apart() {
+            key.update(format!("\0{}", id(&job).unwrap_or_default()));
+        }
         let key = key.finalize().into();
         // On the heap, and only once it begins: most rows that are known wait, and should be small meanwhile.
         let resolve = async { Box::pin(self.resolve(&job, bodies, &mut spent)).await };
@@ -328,7 +331,7 @@ impl Rows {
         let Instructions { recipe, naming, .. } = &*job.instructions;
         let wanted = |derivative: &'a Derivative| {
             let hash = identity::rendition_hash(source, derivative, truncated);
-            let named = Named { hash: &hash, source, url: &job.url, row: job.row, derivative };
+            let named = Named { hash: &hash, source, url: &job.url, row: job.row, id: id(job), derivative };
             let key = naming::checked(naming.key(&named)?)?;
             Ok(Wanted { derivative, hash, key })
         };
@@ -357,6 +360,11 @@ impl Wanted<'_> {
             height: stored.height,
         }
     }
+}
+
+/// What the source knows the job by.
+fn id(job: &Job) -> Option<&str> {
+    job.columns.as_ref()?.id()
 }
 
 fn ms(time: Duration) -> u64 {

@@ -17,7 +17,12 @@ pub struct Given {
 impl Given {
     /// Images for the same instructions, numbered from 1.
     pub fn new(urls: impl IntoIterator<Item = Arc<str>>, instructions: &Arc<Instructions>) -> Given {
-        let jobs = (1..).zip(urls).map(|(row, url)| Job { row, url, instructions: Arc::clone(instructions) });
+        let jobs = (1..).zip(urls).map(|(row, url)| Job {
+            row,
+            url,
+            instructions: Arc::clone(instructions),
+            columns: None,
+        });
         Given { jobs: Mutex::new(jobs.collect()) }
     }
 }

@@ -7,6 +7,8 @@
 mod claims;
 mod pointers;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
@@ -30,6 +32,8 @@ pub struct PutSettings {
     pub storage_class: Option<String>,
     /// Object tags.
     pub tags: Vec<(String, String)>,
+    /// Whether rows have something to say of their objects.
+    pub of_rows: bool,
 }
 
 /// What is said of one object.
@@ -38,7 +42,7 @@ pub struct Description {
     /// Its media type.
     pub media_type: &'static str,
     /// Metadata of its own, by names in lower case.
-    pub metadata: Vec<(&'static str, String)>,
+    pub metadata: Vec<(Cow<'static, str>, String)>,
 }
 
 impl From<&'static str> for Description {
@@ -85,9 +89,11 @@ impl Store {
         let bucket = Bucket::connect(Stage::Store, url, options).await?;
         let is_local = matches!(bucket.address, Address::Local(_));
         let wants_attributes =
-            put.cache_control.is_some() || put.storage_class.is_some() || !put.tags.is_empty();
+            put.cache_control.is_some() || put.storage_class.is_some() || !put.tags.is_empty() || put.of_rows;
         if is_local && (wants_attributes || options.encryption.is_some()) {
-            tracing::warn!("a local folder keeps no cache control, storage class, encryption or tags");
+            tracing::warn!(
+                "a local folder keeps no metadata, cache control, storage class, encryption or tags"
+            );
         }
         Ok(Store { bucket, put })
     }
@@ -249,6 +255,11 @@ impl Store {
         self.path(key).to_string()
     }
 
+    /// The bucket that it is in.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
     /// What the store is, for people.
     pub fn address(&self) -> &Address {
         &self.bucket.address
@@ -258,7 +269,8 @@ impl Store {
         matches!(self.bucket.address, Address::Local(_))
     }
 
-    fn path(&self, key: &str) -> Path {
+    /// Where the object at `key` is in the [`bucket`](Self::bucket).
+    pub fn path(&self, key: &str) -> Path {
         let prefix = self.bucket.prefix.as_ref();
         let whole = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") };
         // As it is: joining parts would encode what S3 and file systems take literally. A key was cleaned of
@@ -284,7 +296,7 @@ impl Store {
         }
         attributes.insert(Attribute::ContentType, as_what.media_type.into());
         for (name, value) in &as_what.metadata {
-            attributes.insert(Attribute::Metadata((*name).into()), value.clone().into());
+            attributes.insert(Attribute::Metadata(name.clone()), value.clone().into());
         }
         if let Some(value) = &self.put.cache_control {
             attributes.insert(Attribute::CacheControl, value.clone().into());

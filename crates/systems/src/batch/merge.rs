@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use imgmill_pipeline::report::{PartialFile, ROW};
-use imgmill_pipeline::source::list::{ListInput, Reader};
+use imgmill_pipeline::source::list::{ListInput, ListRow, Reader};
 use imgmill_pipeline::source::shard::Shard;
 use imgmill_pipeline::{Error, Kind, Stage};
 
@@ -64,33 +64,34 @@ impl Merge {
         let mut list = Reader::open(&self.input)?;
         let mut output = PartialFile::create(&self.output)?;
         output.append(parts.header.as_bytes())?;
+        let names = list.header().map_or_else(|| vec!["url".to_owned()], |header| header.names().to_vec());
         let begin = |path: &Option<PathBuf>| -> Result<Option<PartialFile>, Error> {
             let Some(path) = path else { return Ok(None) };
             let mut file = PartialFile::create(path)?;
-            file.append(b"url\n")?;
+            file.append(&line(&names)?)?;
             Ok(Some(file))
         };
         let (mut failed, mut missing) = (begin(&self.output_failed)?, begin(&self.output_missing)?);
         let mut merged = Merged { absent: absent(&self.parts), ..Merged::default() };
         let mut text = String::new();
-        while let Some(url) = list.next()? {
+        while let Some(row) = list.next()? {
             merged.rows += 1;
             text.clear();
-            match parts.take(merged.rows, &url, &mut text)? {
+            match parts.take(merged.rows, &row.url, &mut text)? {
                 Told::Stored => {
                     merged.stored += 1;
                     output.append(text.as_bytes())?;
                 }
                 Told::Failed => {
                     merged.failed += 1;
-                    append(&mut failed, &url)?;
+                    append(&mut failed, &row)?;
                 }
                 Told::Nothing => {
                     merged.missing += 1;
                     if merged.first_missing.len() < NAMED {
                         merged.first_missing.push(merged.rows);
                     }
-                    append(&mut missing, &url)?;
+                    append(&mut missing, &row)?;
                 }
             }
         }
@@ -102,12 +103,20 @@ impl Merge {
     }
 }
 
-fn append(file: &mut Option<PartialFile>, url: &str) -> Result<(), Error> {
+/// A row as its list has it.
+fn append(file: &mut Option<PartialFile>, row: &ListRow) -> Result<(), Error> {
     let Some(file) = file else { return Ok(()) };
+    file.append(&match &row.columns {
+        Some(columns) => line(columns.values())?,
+        None => line(&[&*row.url])?,
+    })
+}
+
+fn line(fields: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Error> {
     let mut line = csv::Writer::from_writer(Vec::new());
     let internal = |error: String| Error::new(Stage::Report, Kind::Internal, error);
-    line.write_record([url]).map_err(|error| internal(error.to_string()))?;
-    file.append(&line.into_inner().map_err(|error| internal(error.to_string()))?)
+    line.write_record(fields).map_err(|error| internal(error.to_string()))?;
+    line.into_inner().map_err(|error| internal(error.to_string()))
 }
 
 /// What the parts tell of a row.
@@ -208,13 +217,20 @@ impl Part {
         self.ahead.as_ref().map(|(row, _)| *row)
     }
 
-    /// Reads the next line, and answers whose it is. What a killed run left may end in half a line.
+    /// Reads the next line, and answers whose it is: several where a column that the list had holds line breaks. What a
+    /// killed run left may end in half a line.
     fn read(&mut self) -> Result<Option<u64>, Error> {
         let mut line = String::new();
-        let read = self.read_line(&mut line)?;
-        if read == 0 || !line.ends_with('\n') {
-            self.ahead = None;
-            return Ok(None);
+        loop {
+            let read = self.read_line(&mut line)?;
+            if read == 0 || !line.ends_with('\n') {
+                self.ahead = None;
+                return Ok(None);
+            }
+            // As it is written, every field that holds a line break or a quote is quoted.
+            if line.bytes().filter(|byte| *byte == b'"').count() % 2 == 0 {
+                break;
+            }
         }
         let Some((row, rest)) = line.split_once(',') else { return Err(self.wrong("not a part's line")) };
         let row: u64 = row.parse().map_err(|_| self.wrong("the line does not begin with its row"))?;
@@ -279,14 +295,17 @@ fn absent(paths: &[PathBuf]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgmill_pipeline::columns::Meaning;
+    use imgmill_pipeline::source::list::Reading;
 
     struct Bench {
         folder: tempfile::TempDir,
+        reading: Reading,
     }
 
     impl Bench {
         fn new(urls: &[&str]) -> Bench {
-            let bench = Bench { folder: tempfile::tempdir().unwrap() };
+            let bench = Bench { folder: tempfile::tempdir().unwrap(), reading: Reading::default() };
             bench.write("list.csv", &format!("url\n{}\n", urls.join("\n")));
             bench
         }
@@ -305,7 +324,7 @@ mod tests {
 
         fn merge(&self, parts: &[&str]) -> Result<Merged, String> {
             let merge = Merge {
-                input: ListInput::File(self.path("list.csv")),
+                input: ListInput::new(&self.path("list.csv")).read_as(self.reading.clone()),
                 parts: parts.iter().map(|name| self.path(name)).collect(),
                 output: self.path("out.csv"),
                 output_failed: Some(self.path("failed.csv")),
@@ -353,6 +372,21 @@ mod tests {
             bench.read("out.csv"),
             "url,input,output,s3url,derivative\na,,,S,small\na,,,T,large\nb,,,U,small\nb,,,V,large\n"
         );
+    }
+
+    #[test]
+    fn columns_come_along() {
+        let mut bench = Bench::new(&[]);
+        bench.reading.meaning = Meaning { url: Some("u".into()), ..Meaning::default() };
+        bench.write("list.csv", "note,u\n\"x\n, \"\"y\"\"\",a\nz,b\n\"1\n2\",c\n");
+        let header = "row,url,input,output,s3url,note\n";
+        bench.write("p", &format!("{header}1,a,,,S,\"x\n, \"\"y\"\"\"\n3,c,,,S3,\"1\n"));
+        bench.write("q", &format!("{header}2,b,,,,z\n"));
+        let merged = bench.merge(&["p", "q"]).unwrap();
+        assert_eq!((merged.stored, merged.failed, merged.missing), (1, 1, 1));
+        assert_eq!(bench.read("out.csv"), "url,input,output,s3url,note\na,,,S,\"x\n, \"\"y\"\"\"\n");
+        assert_eq!(bench.read("failed.csv"), "note,u\nz,b\n");
+        assert_eq!(bench.read("missing.csv"), "note,u\n\"1\n2\",c\n");
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Work {
             let url = self.source.url_of(origin);
             let instructions = Instructions::new(Arc::clone(&self.recipe), named.paths.clone()).forgiving();
             let row = self.counts.rows.fetch_add(1, Ordering::Relaxed) + 1;
-            Job { row, url: url.into(), instructions: Arc::new(instructions) }
+            Job { row, url: url.into(), instructions: Arc::new(instructions), columns: None }
         };
         Delivery { jobs: all.iter().map(job).collect(), receipt: all }
     }

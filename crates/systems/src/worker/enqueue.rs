@@ -1,7 +1,7 @@
 //! A list spread over a queue: a message for each row, so that as many workers as there are share it.
 
 use futures::{StreamExt as _, stream};
-use imgmill_pipeline::source::list::{ListInput, Reader};
+use imgmill_pipeline::source::list::{ListInput, ListRow, Reader};
 use imgmill_pipeline::source::queue::{Outgoing, Queue};
 use imgmill_pipeline::{Error, Kind, Stage};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ const REQUESTS: usize = 8;
 /// What is sent of which rows.
 #[derive(Debug, Clone)]
 pub struct Enqueue {
-    /// The list.
+    /// The list. Its other columns are fields of their messages.
     pub input: ListInput,
     /// What every message has besides `image_url` and `row`: `redirect_queue`, `postback_url`, `bucket_name`, others.
     pub added: Map<String, Value>,
@@ -119,12 +119,16 @@ impl<'a> Rows<'a> {
     }
 
     fn next(&mut self) -> Result<Option<Outgoing>, Error> {
-        while let Some(url) = self.reader.next()? {
+        while let Some(ListRow { url, columns }) = self.reader.next()? {
             self.row += 1;
             if self.row <= self.of.after {
                 continue;
             }
             let mut message = self.of.added.clone();
+            for (name, value) in columns.iter().flat_map(|columns| columns.carried()) {
+                // What was asked for by name, and what is ours, counts before a column of the same name.
+                message.entry(name).or_insert_with(|| Value::from(value));
+            }
             message.insert("image_url".to_owned(), Value::from(&*url));
             message.insert("row".to_owned(), Value::from(self.row));
             let outgoing = send::outgoing(&Value::Object(message).to_string(), &Names::default());

@@ -109,7 +109,7 @@ impl Messages {
         let mut jobs = Vec::with_capacity(images.len());
         let mut fields = Vec::with_capacity(images.len());
         for (row, (field, url)) in (rows + 1..).zip(images) {
-            jobs.push(Job { row, url: url.into(), instructions: Arc::clone(&instructions) });
+            jobs.push(Job { row, url: url.into(), instructions: Arc::clone(&instructions), columns: None });
             fields.push(field);
         }
         let rows = rows + jobs.len() as u64;

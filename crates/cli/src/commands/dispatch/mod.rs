@@ -72,6 +72,8 @@ fn lists(
 
     super::merge::Lists {
         input: Place::Object(arguments.input.clone()),
+        // Other lists are not divided among machines that are started here: their flags go to each run alone.
+        reading: Default::default(),
         parts,
         output: Place::Object(arguments.output.clone()),
         failed: arguments.output_failed.as_deref().map(Place::of),

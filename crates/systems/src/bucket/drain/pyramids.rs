@@ -74,7 +74,7 @@ impl Naming for PyramidName {
         format!("{}\0{}", self.pyramid, self.turn)
     }
 
-    fn over(&self) -> Option<&Expected> {
+    fn over(&self, _: &str) -> Option<&Expected> {
         Some(&self.over)
     }
 

@@ -119,7 +119,7 @@ impl Source for Waitlist {
         });
         passes.try_flatten().map_ok(|work| {
             let (url, instructions) = (Arc::clone(&work.url), Arc::clone(&work.instructions));
-            let job = Job { row: self.progress.deliver(), url, instructions };
+            let job = Job { row: self.progress.deliver(), url, instructions, columns: None };
             Delivery { jobs: vec![job], receipt: work }
         })
     }
