@@ -168,6 +168,16 @@ impl Making<'_> {
     }
 }
 
+/// What is done to pixels that a plan's region was drawn as: turned, given its quality, laid on its background.
+pub(crate) fn finish(
+    derivative: &Derivative,
+    plan: &Plan,
+    pixels: Pixels,
+    limits: &Limits,
+) -> Result<Pixels, Error> {
+    Work { index: 0, derivative, plan: plan.clone() }.finish(pixels, limits)
+}
+
 /// One derivative to make: which of the recipe's, and how.
 #[derive(Clone)]
 struct Work<'a> {

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Encode,
     /// The sink did not take the rendition.
     Sink,
+    /// The file that the source is read from piece by piece could not be read.
+    Read,
 }
 
 impl ErrorKind {
@@ -63,6 +65,7 @@ impl ErrorKind {
             ErrorKind::UnsupportedOutput => "unsupported_output",
             ErrorKind::Encode => "encode",
             ErrorKind::Sink => "sink",
+            ErrorKind::Read => "read",
         }
     }
 }

@@ -64,6 +64,7 @@ pub use header::Header;
 pub use limits::{Limits, OnTruncated};
 pub use memory::{Needs, memory_need, needs};
 pub use probe::{probe, probe_page};
+pub use pyramid::read::{Pyramid, PyramidLevel, ReadAt, Resolved};
 pub use recipe::{
     Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Icc, Metadata,
     OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,

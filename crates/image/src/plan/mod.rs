@@ -13,7 +13,7 @@ use crate::header::Header;
 use crate::jpeg::Scales;
 use crate::limits::Limits;
 use crate::planes::Chroma;
-use crate::recipe::{Derivative, GrayMethod, OutputFormat, Quality, Rotation};
+use crate::recipe::{Derivative, Fit, GrayMethod, OutputFormat, Quality, Request, Rotation};
 use crate::{decode, encode, exif};
 
 pub(crate) use geometry::Rect;
@@ -244,6 +244,27 @@ impl Plan {
     pub(crate) fn is_turned(&self) -> bool {
         self.turn != Turn::upright(exif::UPRIGHT)
     }
+}
+
+/// A pair with its halves exchanged, or not.
+pub(crate) fn swapped(swap: bool, pair: (u32, u32)) -> (u32, u32) {
+    geometry::swap_if(swap, pair)
+}
+
+/// A request's region in an upright image of this size, and the width and height that it is drawn at; `max` says those
+/// of a region for which no more is said.
+pub(crate) fn upright(
+    request: &Request,
+    (width, height): (u32, u32),
+    max: impl Fn((u32, u32)) -> (u32, u32),
+) -> Result<(Rect, (u32, u32)), Error> {
+    let part = resolve::region(&request.region, width, height)?;
+    let (w, h) = part.counts_as;
+    let size = match request.size.fit {
+        Fit::Max => max((w, h)),
+        _ => resolve::size(&request.size, w, h)?,
+    };
+    Ok((part.region, size))
 }
 
 /// What the plans of a recipe together need of the decoder.

@@ -5,11 +5,13 @@
 //! area. [`line`](mod@line) has several threads compress the tiles of a band and takes them back in order, so that the bytes are
 //! the same on any number of threads. [`tiff`] makes a tiled multi-resolution TIFF of them.
 //!
-//! What is in the rows (colour, orientation, alpha) is decided before; nothing here looks at a source.
+//! What is in the rows (colour, orientation, alpha) is decided before; nothing that writes looks at a source. [`read`] is
+//! the other way: parts of a pyramid, drawn from its tiles.
 
 mod bands;
 mod levels;
 mod line;
+pub(crate) mod read;
 mod shrink;
 mod tiff;
 mod tile;
