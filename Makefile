@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-large test-memory test-isolation lint lint-all bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-large test-memory test-isolation lint lint-all bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ conformance: setup ## Compare with libvips and ImageMagick (installs those) on e
 
 conformance-pyramids: build ## Have libtiff, libvips, an IIIF server and a viewer read what is made (installs those).
 	conformance/pyramids/pyramids.py
+
+test-view: build ## Have the IIIF validator, viewers and a browser look at what is shown and described (installs those).
+	conformance/view/view.py
 
 TIME ?= 60
 fuzz: setup ## Fuzz the recipe grammar and each decoder for TIME=60 seconds (wants a nightly Rust).

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Lambda => commands::lambda::run(None),
         Command::Merge(merge) => commands::merge::run(&merge),
         Command::Tile(tile) => commands::tile::run(&tile),
+        Command::View(view) => commands::view::run(&view),
         Command::Bucket { command } => commands::bucket::run(command),
         Command::Worker(worker) => commands::worker::run(*worker),
         Command::Send(send) => commands::send::run(&send),

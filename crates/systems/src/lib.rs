@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod lambda;
 pub mod process;
 pub mod tiles;
+pub mod view;
 pub mod worker;
 
 mod sources;

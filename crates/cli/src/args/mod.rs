@@ -12,6 +12,7 @@ mod quantity;
 mod run;
 mod shared;
 mod tile;
+mod view;
 mod worker;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -35,6 +36,7 @@ pub use shared::{
     LogLevel, ObjectArguments, OnTruncated, RecipeArguments, Revalidate, StoreArguments,
 };
 pub use tile::{TileArguments, TileFormat, TileLayout};
+pub use view::ViewArguments;
 pub use worker::{
     NetworkArguments, QueueArguments, RedriveAction, RedriveArguments, SendArguments, WorkerArguments,
     WorkerCommand, WorkerMakingArguments,
@@ -65,6 +67,9 @@ pub enum Command {
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),
+    /// Look at a store of results in a browser; serve its pyramids by the IIIF Image API.
+    #[command(before_help = view::EXAMPLES, after_help = view::END, help_template = TEMPLATE)]
+    View(Box<ViewArguments>),
     /// Make a pyramid TIFF of every image that is put into a bucket: record, drain, rerun, status.
     #[command(before_help = bucket::EXAMPLES, help_template = TEMPLATE, subcommand_required = true)]
     #[command(arg_required_else_help = true)]

@@ -13,4 +13,5 @@ pub mod merge;
 pub mod run;
 pub mod send;
 pub mod tile;
+pub mod view;
 pub mod worker;

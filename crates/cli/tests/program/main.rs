@@ -24,4 +24,5 @@ mod s3;
 mod shards;
 mod signals;
 mod terminal;
+mod view;
 mod worker;

@@ -69,6 +69,13 @@ impl Pointer {
     }
 }
 
+impl Pointer {
+    /// The URL, its secrets masked.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
 impl Store {
     /// What `url` led to last time, if anything usable is known of it.
     ///
