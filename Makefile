@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-large test-memory test-isolation lint lint-all bench bench-bucket bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-reconcile test-large test-memory test-isolation lint lint-all bench bench-bucket bench-reconcile bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-lambda: setup ## Try each handler of the Lambda function under cargo-lambda
 test-shards: setup ## Eight shards over 5,000 rows, two of which die, against one run.
 	TEST_SHARDS_ROWS=5000 cargo test --workspace --locked --test program shards::eight -- --nocapture
 
+test-reconcile: setup ## 20,000 objects with holes, cuts, stale ones and orphans: found, mended, killed midway and resumed.
+	TEST_RECONCILE_OBJECTS=20000 cargo test --workspace --locked --test program reconcile::planted -- --nocapture --test-threads 1
+
 test-large: build ## Make a pyramid of a 700-megapixel JPEG, and say what it took.
 	scripts/test-large.py
 
@@ -69,6 +72,10 @@ bench-worker: build ## Measure the queue worker beside image-service's stack (Pi
 bench-bucket: build ## Measure pyramids from a bucket beside the design that imgmill replaces (pyvips, installed), and long lists.
 	cargo build --release --locked -p imgmill-testing --features s3
 	bench/bucket.py --rounds $(ROUNDS)
+
+bench-reconcile: build ## Measure reconciling a million keys with nothing to do, beside rclone (which has to be installed).
+	cargo build --release --locked -p imgmill-testing --features s3
+	bench/reconcile.py --rounds $(ROUNDS)
 
 bench-iiif-process: build ## Measure iiif-process on go-iiif's example (on SOURCE=file.jpg, else one that is drawn).
 	bench/iiif_process.py $(if $(SOURCE),--source $(SOURCE))

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Ecs { words } => commands::ecs::run(words),
         Command::Lambda => commands::lambda::run(None),
         Command::Merge(merge) => commands::merge::run(&merge),
+        Command::Reconcile(reconcile) => commands::reconcile::run(&reconcile),
         Command::Tile(tile) => commands::tile::run(&tile),
         Command::View(view) => commands::view::run(&view),
         Command::Bucket { command } => commands::bucket::run(command),

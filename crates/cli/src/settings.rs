@@ -5,6 +5,7 @@
 pub mod bucket;
 #[cfg(feature = "mongodb")]
 mod collect;
+mod reconcile;
 mod shard;
 mod worker;
 
@@ -25,6 +26,7 @@ use imgmill_systems::{Sources, batch};
 
 #[cfg(feature = "mongodb")]
 pub use collect::collect;
+pub use reconcile::reconcile;
 pub use worker::{log_level, queue, worker};
 
 use crate::args::{

@@ -216,7 +216,7 @@ fn make_work_dir(settings: &Settings) -> Result<(), Error> {
 }
 
 /// The stages, checked, and what the store is for people.
-async fn stages(settings: &Settings) -> Result<(Stages, String), Error> {
+pub(crate) async fn stages(settings: &Settings) -> Result<(Stages, String), Error> {
     let objects = ObjectOptions { read_only: settings.dry_run, ..settings.objects.clone() };
     let store = Store::open(&settings.store, &objects, settings.put.clone()).await?;
     store.check(!settings.dry_run).await?;

@@ -8,6 +8,7 @@ pub mod collect;
 pub mod fleet;
 pub mod lambda;
 pub mod process;
+pub mod reconcile;
 pub mod tiles;
 pub mod view;
 pub mod worker;

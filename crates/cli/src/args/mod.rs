@@ -9,6 +9,7 @@ mod enqueue;
 mod go;
 mod merge;
 mod quantity;
+mod reconcile;
 mod run;
 mod shared;
 mod tile;
@@ -30,6 +31,7 @@ pub use dispatch::Engine;
 pub use enqueue::EnqueueArguments;
 pub use go::SharedArguments;
 pub use merge::MergeArguments;
+pub use reconcile::{ReconcileArguments, Verify};
 pub use run::{RunArguments, ShardArguments, ShardKey};
 pub use shared::{
     AgainArguments, Gray, InputFormat, Isolate, LimitArguments, ListArguments, LogArguments, LogFormat,
@@ -64,6 +66,9 @@ pub enum Command {
     /// Put the parts of a list together that run --shard wrote.
     #[command(before_help = merge::EXAMPLES, after_help = merge::END, help_template = TEMPLATE)]
     Merge(MergeArguments),
+    /// Compare what is to be in a store with what is there, and make good what is wrong.
+    #[command(before_help = reconcile::EXAMPLES, after_help = reconcile::END, help_template = TEMPLATE)]
+    Reconcile(Box<ReconcileArguments>),
     /// Cut images into static tiles for zooming viewers: IIIF level 0 or Deep Zoom.
     #[command(before_help = tile::EXAMPLES, help_template = TEMPLATE)]
     Tile(Box<TileArguments>),

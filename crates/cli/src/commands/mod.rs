@@ -10,6 +10,7 @@ pub mod enqueue;
 pub mod iiif;
 pub mod lambda;
 pub mod merge;
+pub mod reconcile;
 pub mod run;
 pub mod send;
 pub mod tile;

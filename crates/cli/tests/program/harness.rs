@@ -122,7 +122,16 @@ fn records(path: &Path) -> Vec<Vec<String>> {
 
 impl Ran {
     /// Waits for the end, and fails the test where it does not come.
-    pub fn of(mut child: Child) -> Ran {
+    pub fn of(child: Child) -> Ran {
+        Ran::within(PATIENCE, child)
+    }
+
+    /// The same of what may take long where much is asked for.
+    pub fn of_patient(child: Child) -> Ran {
+        Ran::within(20 * PATIENCE, child)
+    }
+
+    fn within(patience: Duration, mut child: Child) -> Ran {
         let started = Instant::now();
         // Pipes are drained by threads, so that a talkative child never waits for its reader.
         let drain = |pipe: Option<Box<dyn std::io::Read + Send>>| {
@@ -140,7 +149,7 @@ impl Ran {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > patience {
                 child.kill().unwrap();
                 panic!("the program hangs; it said:\n{}", stderr.join().unwrap());
             }

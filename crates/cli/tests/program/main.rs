@@ -20,6 +20,7 @@ mod isolation;
 mod lists;
 mod long_list;
 mod pyramids;
+mod reconcile;
 mod s3;
 mod shards;
 mod signals;

@@ -308,13 +308,20 @@ impl Rows {
         made: (&[Wanted<'_>], &[StoredRendition]),
         spent: &mut Spent,
     ) {
+        let started = Instant::now();
+        let before = match before {
+            // It counted for nothing, and what it says of other recipes is as true as it was.
+            None if self.stages.freshness == Freshness::Refresh => {
+                self.stages.store.pointer(&job.url).await.ok().flatten()
+            }
+            before => before,
+        };
         // What other recipes made of the same bytes stays known.
         if let Some(before) = before.filter(|before| before.sha256 == pointer.sha256) {
             pointer.renditions = before.renditions;
         }
         let made = made.0.iter().zip(made.1);
         pointer.renditions.extend(made.map(|(wanted, stored)| (wanted.key.clone(), wanted.known(stored))));
-        let started = Instant::now();
         if let Err(error) = self.stages.store.set_pointer(&job.url, &pointer).await {
             tracing::warn!("{}", error.chain());
         }
