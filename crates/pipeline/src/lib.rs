@@ -2,7 +2,7 @@
 //!
 //! This crate knows how a job moves, not which system asked for it and not how an image is made: systems
 //! build a source and a reporter and call [`run`]; pixels are `imgmill-image`'s. Arrows point one way:
-//! [`columns`], [`job`], [`outcome`], [`error`], [`limits`], [`identity`], [`naming`] and [`objects`] (clients of object stores, which
+//! [`columns`], [`job`], [`outcome`], [`error`], [`limits`], [`identity`], [`naming`], [`local`] and [`objects`] (clients of object stores, which
 //! both fetch and store need) import no stage; the stages ([`source`], [`fetch`],
 //! [`delegate`], [`derive`], [`store`], [`report`]) import only those; [`pipeline`] imports the stages.
 
@@ -17,6 +17,7 @@ pub mod identity;
 pub mod job;
 pub mod keep;
 pub mod limits;
+pub mod local;
 pub mod machine;
 pub mod naming;
 pub mod objects;

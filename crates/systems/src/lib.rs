@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod collect;
 pub mod fleet;
 pub mod lambda;
+pub mod manifest;
 pub mod process;
 pub mod reconcile;
 pub mod tiles;

@@ -7,6 +7,7 @@ mod collect;
 mod dispatch;
 mod enqueue;
 mod go;
+mod manifest;
 mod merge;
 mod quantity;
 mod reconcile;
@@ -30,6 +31,7 @@ pub use dispatch::DispatchArguments;
 pub use dispatch::Engine;
 pub use enqueue::EnqueueArguments;
 pub use go::SharedArguments;
+pub use manifest::{Edition as ManifestEdition, ManifestArguments};
 pub use merge::MergeArguments;
 pub use reconcile::{ReconcileArguments, Verify};
 pub use run::{RunArguments, ShardArguments, ShardKey};
@@ -117,10 +119,11 @@ pub enum Command {
     /// Be a function of AWS Lambda: IMGMILL_HANDLER says what is done with events (record, worker, derive, map, batch, ecs,
     /// report).
     Lambda,
-    /// go-iiif's tools, with their own flags: `imgmill iiif process -help`.
+    /// go-iiif's tools, with their own flags: `imgmill iiif process -help`; and `imgmill iiif manifest`: IIIF manifests of a
+    /// list.
     #[command(disable_help_flag = true)]
     Iiif {
-        /// Which: process, transform, info, tile-seed.
+        /// Which: process, transform, info, tile-seed, manifest.
         tool: String,
         /// Its flags and sources, in Go's style.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]

@@ -41,7 +41,7 @@ pub struct ViewArguments {
     #[arg(long, value_name = "URL")]
     pub base: Option<String>,
     /// Pixels of one answer.
-    #[arg(long, value_name = "COUNT", default_value = "25M", value_parser = count)]
+    #[arg(long, value_name = "COUNT", default_value = "16M", value_parser = count)]
     pub max_pixels: u64,
     /// Bytes of made images that are kept in memory.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]

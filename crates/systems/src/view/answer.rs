@@ -16,7 +16,7 @@ pub(super) type Answer = Response<Body>;
 
 /// Why a request is not answered with what it asks for.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     pub status: StatusCode,
     pub message: String,
 }

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 /// Parts of a key from path segments that are still encoded, or one segment with encoded slashes in it. `None` where a
 /// part is empty, hidden, or has another meaning to a file system than its name.
-pub(super) fn of_segments<'a>(segments: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn of_segments<'a>(segments: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let decoded: Result<Vec<_>, _> =
         segments.into_iter().map(|segment| percent_decode_str(segment).decode_utf8()).collect();
     let key = decoded.ok()?.join("/");
@@ -15,12 +15,12 @@ pub(super) fn of_segments<'a>(segments: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// A key as one segment of a path, its slashes encoded: an identifier by the Image API.
-pub(super) fn as_identifier(key: &str) -> String {
+pub(crate) fn as_identifier(key: &str) -> String {
     encoded(key, false)
 }
 
 /// A key as segments of a path.
-pub(super) fn as_path(key: &str) -> String {
+pub(crate) fn as_path(key: &str) -> String {
     encoded(key, true)
 }
 

@@ -11,12 +11,12 @@ mod access;
 mod answer;
 mod files;
 mod image;
-mod key;
+pub(crate) mod key;
 mod listing;
 mod opened;
 mod pages;
 mod server;
-mod store;
+pub(crate) mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

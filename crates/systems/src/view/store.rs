@@ -1,6 +1,5 @@
 //! What is shown from: a folder, or a bucket. Keys in, files to read from out.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use hyper::StatusCode;
 use imgmill_image::ReadAt;
+use imgmill_pipeline::local::LocalFile;
 use imgmill_pipeline::objects::Bucket;
 use imgmill_pipeline::{Error, Kind, Stage};
 use lru::LruCache;
@@ -24,27 +24,27 @@ const MOST_LISTED: usize = 200_000;
 
 /// A folder or a bucket.
 #[derive(Debug, Clone)]
-pub(super) enum Store {
+pub(crate) enum Store {
     Folder(PathBuf),
     Bucket(Bucket),
 }
 
 /// Which version of a file was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Version {
+pub(crate) struct Version {
     pub length: u64,
     changed: Option<SystemTime>,
     tag: Option<String>,
 }
 
 /// A file that is read piece by piece.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub source: Arc<dyn ReadAt>,
     pub version: Version,
 }
 
 impl Store {
-    pub(super) fn folder(folder: &Path) -> Result<Store, Error> {
+    pub(crate) fn folder(folder: &Path) -> Result<Store, Error> {
         let failed = |error: io::Error| {
             let message = format!("the folder {} cannot be shown", folder.display());
             Error::new(Stage::Source, Kind::NotFound, message).caused_by(error)
@@ -56,7 +56,7 @@ impl Store {
         Ok(Store::Folder(folder))
     }
 
-    pub(super) fn bucket(bucket: Bucket) -> Store {
+    pub(crate) fn bucket(bucket: Bucket) -> Store {
         match bucket.address {
             imgmill_pipeline::objects::Address::Local(folder) => Store::Folder(folder),
             _ => Store::Bucket(bucket),
@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// The version of a file that is there now; `None` if there is none.
-    pub(super) async fn version(&self, key: &str) -> Result<Option<Version>, Refused> {
+    pub(crate) async fn version(&self, key: &str) -> Result<Option<Version>, Refused> {
         match self {
             Store::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.to_owned());
@@ -80,20 +80,18 @@ impl Store {
     }
 
     /// Opens a file; `None` if there is none.
-    pub(super) async fn open(&self, key: &str) -> Result<Option<Opened>, Refused> {
+    pub(crate) async fn open(&self, key: &str) -> Result<Option<Opened>, Refused> {
         match self {
             Store::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.to_owned());
                 blocking(move || {
                     let Some(path) = inside(&folder, &key)? else { return Ok(None) };
-                    let file = File::open(path)?;
-                    let meta = file.metadata()?;
-                    if !meta.is_file() {
+                    if !path.is_file() {
                         return Ok(None);
                     }
-                    let version = Version { length: meta.len(), changed: meta.modified().ok(), tag: None };
-                    let source = Arc::new(LocalFile { file, length: meta.len() });
-                    Ok(Some(Opened { source, version }))
+                    let file = LocalFile::open(&path)?;
+                    let version = Version::of(file.metadata());
+                    Ok(Some(Opened { source: Arc::new(file), version }))
                 })
                 .await
             }
@@ -109,7 +107,7 @@ impl Store {
     }
 
     /// A small file; `None` if there is none or it has more bytes than that.
-    pub(super) async fn small(&self, key: &str, most: u64) -> Result<Option<Bytes>, Refused> {
+    pub(crate) async fn small(&self, key: &str, most: u64) -> Result<Option<Bytes>, Refused> {
         let Some(Opened { source, .. }) = self.open(key).await? else { return Ok(None) };
         let length = source.length();
         if length > most {
@@ -124,7 +122,7 @@ impl Store {
     }
 
     /// The keys of all files, in order, hidden ones among them.
-    pub(super) async fn keys(&self) -> Result<Vec<String>, Refused> {
+    pub(crate) async fn keys(&self) -> Result<Vec<String>, Refused> {
         match self {
             Store::Folder(folder) => {
                 let folder = folder.clone();
@@ -184,8 +182,7 @@ fn inside(folder: &Path, key: &str) -> io::Result<Option<PathBuf>> {
 
 fn of_file(path: &Path) -> io::Result<Option<Version>> {
     let meta = path.metadata()?;
-    let version = Version { length: meta.len(), changed: meta.modified().ok(), tag: None };
-    Ok(meta.is_file().then_some(version))
+    Ok(meta.is_file().then(|| Version::of(&meta)))
 }
 
 fn of_object(meta: &object_store::ObjectMeta) -> Version {
@@ -215,22 +212,6 @@ fn below(folder: &Path, prefix: &str, keys: &mut Vec<String>) -> io::Result<()> 
         }
     }
     Ok(())
-}
-
-/// A file of this machine. It is read, not mapped: a map of a file that somebody makes shorter ends the program.
-struct LocalFile {
-    file: File,
-    length: u64,
-}
-
-impl ReadAt for LocalFile {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&self, start: u64, into: &mut [u8]) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, into, start)
-    }
 }
 
 /// Bytes that are asked for at once where few are wanted: directories are read piece by piece.
@@ -294,8 +275,12 @@ impl ReadAt for RemoteFile {
 }
 
 impl Version {
+    fn of(meta: &std::fs::Metadata) -> Self {
+        Version { length: meta.len(), changed: meta.modified().ok(), tag: None }
+    }
+
     /// A number that is another one for another version.
-    pub(super) fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         use std::hash::{Hash as _, Hasher as _};
         let mut hasher = std::hash::DefaultHasher::new();
         (self.length, self.changed, &self.tag).hash(&mut hasher);

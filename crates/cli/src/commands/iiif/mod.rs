@@ -1,6 +1,7 @@
-//! `imgmill iiif …`: the tools of go-iiif, with their own flags, under their own names too.
+//! `imgmill iiif …`: the tools of go-iiif, with their own flags, under their own names too; and manifests, which are ours.
 
 mod info;
+mod manifest;
 mod process;
 mod setup;
 mod tile_seed;
@@ -23,11 +24,12 @@ pub fn run(tool: &str, words: Vec<String>) -> Exit {
     match tool {
         "process" => process::run(words),
         "transform" => transform::run(words),
+        "manifest" => manifest::run(words),
         "info" => info::run(words),
         "tile-seed" => tile_seed::run(words),
         other => super::tile::complain(
             &format!(
-                "there is no tool {other:?} here; imgmill iiif has: process, transform, info, tile-seed"
+                "there is no tool {other:?} here; imgmill iiif has: process, transform, info, tile-seed, manifest"
             ),
             Exit::Usage,
         ),

@@ -1,6 +1,7 @@
 //! `imgmill view`, asked as browsers and image viewers ask it, and as those ask who should not.
 
 mod harness;
+mod manifests;
 
 use std::fs;
 

@@ -223,11 +223,15 @@ async function source(canvas) {
 
 // A service that will be at another place one day is shown from this store if it has an image of that name.
 async function here(id) {
-  const name = decodeURIComponent(id.split("/").pop());
-  for (const address of [`/iiif/3/${encodeURIComponent(name)}/info.json`, `/files/${path(name)}/info.json`]) {
-    if (id.startsWith(location.origin)) return null;
-    const answer = await fetch(address);
-    if (answer.ok) return answer.json();
+  if (id.startsWith(`${location.origin}/`)) return null;
+  const parts = new URL(id, location.href).pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  // What stands before its name is that place's own: the longest name that is known here is meant.
+  for (let from = Math.max(0, parts.length - 4); from < parts.length; from += 1) {
+    const name = parts.slice(from).join("/");
+    for (const address of [`/iiif/3/${encodeURIComponent(name)}/info.json`, `/files/${path(name)}/info.json`]) {
+      const answer = await fetch(address);
+      if (answer.ok) return answer.json();
+    }
   }
   return null;
 }
