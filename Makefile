@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-reconcile test-large test-memory test-isolation lint lint-all bench bench-bucket bench-reconcile bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-reconcile test-large test-memory test-isolation lint lint-all bench bench-bucket bench-reconcile bench-view bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ bench: build ## Measure stages, whole runs, the engine (on SOURCE=file.jpg), pyr
 	cargo bench --locked -p imgmill-image -p imgmill-pipeline --bench derive --bench stages
 	cargo build --release --locked -p imgmill-image --example cost
 	bench/compare.py --rounds $(ROUNDS) $(if $(SOURCE),--source $(SOURCE))
+
+bench-view: build ## Measure `imgmill view` beside iipimage-server and nginx under wrk (installs those), on pyramids made once.
+	bench/view.py --prepare
+	bench/view.py --rounds $(ROUNDS)
 
 bench-worker: build ## Measure the queue worker beside image-service's stack (Pillow), and its memory over 5,000 messages.
 	bench/worker.py --rounds $(ROUNDS)
