@@ -2,7 +2,7 @@
 """Has other people's programs look at what imgmill shows: the IIIF validator at `imgmill view`, Chromium at its page.
 Installs what is missing (Debian, PyPI, npm).
 
-    conformance/view/view.py [--imgmill PATH] [--samples PATH] [--only validator,viewer]
+    conformance/view/view.py [--imgmill PATH] [--samples PATH] [--only validator,viewer,manifests,sheet]
 """
 
 import argparse
@@ -18,11 +18,11 @@ HERE = Path(__file__).resolve().parent
 # Before the one of `bench`, which has a file of the same name.
 sys.path.insert(1, str(HERE.parent / "pyramids"))
 
-from pyramids import Checks, drawn, pyramid, tools  # noqa: E402, F401
+from pyramids import Checks, drawn, pyramid, tools  # noqa: E402, F401 — the parts take them from here
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
 WORK = TARGET / "conformance"
-PARTS = "validator,viewer"
+PARTS = "validator,viewer,manifests,sheet"
 
 
 def main():

@@ -52,6 +52,7 @@ pub fn batch(arguments: &RunArguments, environment: &Environment) -> Result<batc
         output: Place::of(&arguments.output),
         output_failed: arguments.output_failed.as_deref().map(Place::of),
         report: arguments.report.as_deref().map(Place::of),
+        contact_sheet: arguments.contact_sheet.as_deref().map(Place::of),
         shard: shard::shard(&arguments.sharding, environment)?,
         recipe,
         store: store(&arguments.store, environment)?,
@@ -75,6 +76,7 @@ fn distinct(arguments: &RunArguments) -> Result<(), String> {
         ("--output", Some(&arguments.output)),
         ("--output-failed", arguments.output_failed.as_ref()),
         ("--report", arguments.report.as_ref()),
+        ("--contact-sheet", arguments.contact_sheet.as_ref()),
         ("--input", Some(&arguments.input)),
     ];
     for (flag, path) in named.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {

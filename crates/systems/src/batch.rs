@@ -18,7 +18,7 @@ use imgmill_pipeline::keep::Keeper;
 use imgmill_pipeline::naming::KeyTemplate;
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::pipeline::Freshness;
-use imgmill_pipeline::report::{FailedList, JsonLines, OutputList, Reporter, Summary};
+use imgmill_pipeline::report::{ContactSheet, FailedList, JsonLines, OutputList, Reporter, Summary};
 use imgmill_pipeline::source::given::Given;
 use imgmill_pipeline::source::list::{List, ListInput, Reading};
 use imgmill_pipeline::source::shard::Shard;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub output_failed: Option<Place>,
     /// Where the full report goes, if it is wanted.
     pub report: Option<Place>,
+    /// Where the contact sheet goes, if it is wanted.
+    pub contact_sheet: Option<Place>,
     /// The part of the list that is worked on, where it is not all of it. Its files have names of their own.
     pub shard: Option<Shard>,
     /// What is made of every image.
@@ -165,6 +167,13 @@ impl Batch {
             if let Some(place) = &settings.output_failed {
                 reporters.push(Box::new(FailedList::create(&place.begin(folder)?, listed)?));
             }
+            if let Some(place) = &settings.contact_sheet {
+                // Where every image is made in a process, no source is opened here either.
+                let of_sources = !settings.isolation.everywhere;
+                let path = place.begin(folder)?;
+                let sheet = ContactSheet::create(&path, settings.limits.threads, of_sources)?;
+                reporters.push(Box::new(sheet));
+            }
             if let Place::Object(url) = &settings.output {
                 let note = ProgressNote::open(url, list.rows(), &settings.objects).await?;
                 reporters.push(Box::new(note));
@@ -175,7 +184,9 @@ impl Batch {
         }
         let end = imgmill_pipeline::run(&list, stages, &mut reporters, &settings.limits, shutdown).await?;
         drop(reporters);
-        let lists = [Some(&settings.output), settings.output_failed.as_ref()].into_iter().flatten();
+        let lists =
+            [Some(&settings.output), settings.output_failed.as_ref(), settings.contact_sheet.as_ref()];
+        let lists = lists.into_iter().flatten();
         for place in lists.filter(|_| !settings.dry_run).chain(&settings.report) {
             place.put(folder, &settings.objects).await?;
         }
@@ -263,7 +274,11 @@ pub async fn list_input(
 fn with_parts(mut settings: Settings) -> Settings {
     if let Some(shard) = settings.shard {
         let places = [&mut settings.output].into_iter();
-        for place in places.chain(&mut settings.output_failed).chain(&mut settings.report) {
+        for place in places
+            .chain(&mut settings.output_failed)
+            .chain(&mut settings.report)
+            .chain(&mut settings.contact_sheet)
+        {
             *place = place.renamed(|path| shard.part_of(path));
         }
     }

@@ -52,6 +52,9 @@ pub struct RunArguments {
     /// Everything known of every row, as JSON lines.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// One HTML file to look through the run in: pictures before and after, failures first, sizes, times.
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    pub contact_sheet: Option<PathBuf>,
     /// Look only: which rows are stored already, which would be made. Writes nothing but --report.
     #[arg(long)]
     pub dry_run: bool,

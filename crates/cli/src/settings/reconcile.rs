@@ -41,6 +41,7 @@ pub fn reconcile(arguments: &ReconcileArguments, environment: &Environment) -> R
         output: nowhere,
         output_failed: None,
         report: arguments.report.as_deref().map(Place::of),
+        contact_sheet: None,
         shard: None,
         recipe,
         store: store(&arguments.store, environment)?,

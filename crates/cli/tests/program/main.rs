@@ -23,6 +23,7 @@ mod pyramids;
 mod reconcile;
 mod s3;
 mod shards;
+mod sheet;
 mod signals;
 mod terminal;
 mod view;

@@ -3,6 +3,7 @@
 mod json;
 mod list;
 mod partial;
+mod sheet;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 pub use json::JsonLines;
 pub use list::{FailedList, OutputList, ROW};
 pub use partial::PartialFile;
+pub use sheet::ContactSheet;
 pub use summary::Summary;
 
 use crate::error::Error;
