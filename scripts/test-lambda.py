@@ -51,8 +51,15 @@ class Gallery(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Functions are killed in the middle of what they ask: that is no news."""
+
+    def handle_error(self, *_):
+        pass
+
+
 def serve(handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
 
@@ -260,6 +267,25 @@ def test_derive(place, features):
     expect("derivatives", keys, ["a b/ü_small.jpg"])
 
 
+def test_process(place, features):
+    images, kept = place.folder / "images", place.folder / "kept"
+    images.mkdir()
+    (images / "a b.png").write_bytes(png(64, 5))
+    config = {"level": {"compliance": "2"}, "graphics": {"source": {"name": "VIPS"}}, "features": {},
+              "images": {"source": {"name": "Disk", "path": str(images)}, "cache": {"name": "Memory"}},
+              "derivatives": {"cache": {"name": "Disk", "path": str(kept)}}}
+    instructions = {"b": {"size": "!32,32", "format": "jpg"}}
+    kept.mkdir()
+    arguments = f"-config '{json.dumps(config)}' -instructions '{json.dumps(instructions)}' -report"
+    with watched(place, features, IMGMILL_HANDLER="process", IMGMILL_ARGUMENTS=arguments) as call:
+        answer = call(s3_event("images", "a+b.png", "notes.txt"))
+        expect("dimensions", answer["reports"]["a b.png"]["dimensions"], {"b": [32, 32]})
+        expect("what is no image", answer["skipped"], ["notes.txt"])
+        holds("an image that is not there", "1 of 1 URIs failed" in str(call(s3_event("images", "none.png"))), None)
+    holds("derivatives", (kept / "a b.png/full/!32,32/0/color.jpg").is_file(), list(kept.rglob("*")))
+    holds("a report", (kept / "a b.png/process.json").is_file(), list(kept.rglob("*")))
+
+
 def test_map(place, features):
     place.aws("s3").create_bucket(Bucket="map", CreateBucketConfiguration={"LocationConstraint": REGION})
     place.aws("s3").put_object(Bucket="map", Key="in/x 1.png", Body=png(64, 9))
@@ -373,7 +399,7 @@ def main():
             break
         time.sleep(0.2)
     program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/imgmill").resolve()
-    tests = [("record", test_record), ("derive", test_derive), ("map", test_map), ("batch", test_batch), ("worker", test_worker),
+    tests = [("record", test_record), ("derive", test_derive), ("process", test_process), ("map", test_map), ("batch", test_batch), ("worker", test_worker),
              ("report", test_report), ("ecs", test_ecs)]
     with tempfile.TemporaryDirectory(prefix="imgmill-lambda-") as folder:
         place = Place(arguments.moto, folder, program if arguments.hosted else None)

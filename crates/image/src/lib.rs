@@ -66,8 +66,8 @@ pub use memory::{Needs, memory_need, needs};
 pub use probe::{probe, probe_page};
 pub use pyramid::read::{Pyramid, PyramidLevel, ReadAt, Resolved};
 pub use recipe::{
-    Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Fit, GrayMethod, Icc, Metadata,
-    OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
+    Background, Compression, Decimal, Derivative, Edition, EncoderOptions, Entries, Fit, GrayMethod, Icc,
+    Metadata, OutputFormat, Quality, Recipe, RecipeError, Region, Request, Rotation, Size,
 };
 pub use scratch::ScratchFile;
 pub use services::{BlurHash, ColourList, Findings, ImageHash, NamedColour, Rgb, Services};

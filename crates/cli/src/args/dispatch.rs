@@ -27,7 +27,7 @@ pub struct DispatchArguments {
     /// What the list is worked on by.
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Engine,
-    /// The list, an object: s3://bucket/key.
+    /// The list, an object: s3://bucket/key. With Step Functions it may be the manifest.json of an S3 Inventory, too.
     #[arg(long, short, value_name = "URL")]
     pub input: String,
     /// Where the list of what was stored goes, an object; parts and results lie beside it.

@@ -94,7 +94,7 @@ impl Lists {
 pub fn told(merged: &Merged) -> String {
     let Merged { rows, stored, failed, missing, .. } = merged;
     let mut text = format!("{rows} rows: {stored} stored, {failed} failed, {missing} missing");
-    if *missing > 0 {
+    if !merged.first_missing.is_empty() {
         let first: Vec<String> = merged.first_missing.iter().map(u64::to_string).collect();
         let more = if merged.first_missing.len() as u64 == *missing { "" } else { ", …" };
         text.push_str(&format!("\n  no part tells of the rows {}{more}", first.join(", ")));

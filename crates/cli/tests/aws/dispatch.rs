@@ -5,6 +5,7 @@ use std::process::Child;
 
 use crate::ecs::{aws, fleet, turn};
 use crate::harness::{Place, Ran};
+use crate::proxy::{Fault, Proxy};
 use crate::{endpoint, environment, gallery, make_bucket};
 
 fn dispatch(place: &Place, network: &(String, String), more: &[&str]) -> Child {
@@ -110,8 +111,8 @@ fn the_results_of_a_distributed_map_are_merged() {
          result = {{'MapRunArn': 'arn', 'ResultWriterDetails': {{'Bucket': 'mapped', 'Key': 'run/1/manifest.json'}}}}\n\
          role = client('iam').create_role(RoleName='states', AssumeRolePolicyDocument='{{}}')['Role']['Arn']\n\
          definition = json.dumps({{'StartAt': 'Map', 'States': {{'Map': {{'Type': 'Pass', 'Result': result, 'End': True}}}}}})\n\
-         machine = client('stepfunctions').create_state_machine(name='map', definition=definition, roleArn=role)['stateMachineArn']\n\
          moto('/config', {{'stepfunctions': {{'execute_state_machine': True}}}})\n\
+         machine = client('stepfunctions').create_state_machine(name='map', definition=definition, roleArn=role)['stateMachineArn']\n\
          print(json.dumps(machine))"
     );
     let machine = aws(&script);
@@ -140,6 +141,48 @@ fn the_results_of_a_distributed_map_are_merged() {
 }
 
 #[test]
+fn an_inventory_is_told_of_as_far_as_its_map_knows_it() {
+    let _turn = turn();
+    make_bucket("counted");
+    let place = Place::new().with_environment(environment("counted", &[]));
+    let row =
+        |row: u32, more: &str| format!("{{\"row\": {row}, \"url\": \"s3://originals/{row}.jpg\", {more}}}");
+    let stored = "\"status\": \"stored\", \"renditions\": [{\"label\": \"g\", \"url\": \"S7\"}]";
+    let output = format!(
+        "{{\"rows\": [{}, {}]}}",
+        row(7, stored),
+        row(2, "\"status\": \"failed\", \"message\": \"404\"")
+    );
+    let machine = aws(&format!(
+        "s3 = client('s3')\n\
+         s3.put_object(Bucket='counted', Key='run/1/SUCCEEDED_0.json', Body=json.dumps([{{'Output': {output:?}, 'Status': 'SUCCEEDED'}}]))\n\
+         s3.put_object(Bucket='counted', Key='run/1/manifest.json', Body=json.dumps({{'DestinationBucket': 'counted', 'MapRunArn': 'arn',\n\
+         \x20   'ResultFiles': {{'FAILED': [], 'PENDING': [], 'SUCCEEDED': [{{'Key': 'run/1/SUCCEEDED_0.json', 'Size': 1}}]}}}}))\n\
+         result = {{'MapRunArn': 'arn', 'ResultWriterDetails': {{'Bucket': 'counted', 'Key': 'run/1/manifest.json'}}}}\n\
+         role = client('iam').create_role(RoleName='inventories', AssumeRolePolicyDocument='{{}}')['Role']['Arn']\n\
+         definition = json.dumps({{'StartAt': 'Map', 'States': {{'Map': {{'Type': 'Pass', 'Result': result, 'End': True}}}}}})\n\
+         moto('/config', {{'stepfunctions': {{'execute_state_machine': True}}}})\n\
+         machine = client('stepfunctions').create_state_machine(name='inventory', definition=definition, roleArn=role)['stateMachineArn']\n\
+         print(json.dumps(machine))"
+    ));
+    let dispatch = |engine: &[&str]| {
+        let mut command = place.command();
+        command.args(["dispatch", "--output", "s3://counted/run/out.csv", "--output-failed", "failed.csv"]);
+        command.args(["--input", "s3://counted/inventory/2026-11-21/manifest.json", "--engine"]).args(engine);
+        Ran::of(command.spawn().unwrap())
+    };
+    let ran = dispatch(&["stepfunctions", "--state-machine", machine.as_str().unwrap()]).expect(3);
+    assert!(ran.stderr.contains("2 rows: 1 stored, 1 failed, 0 missing"), "{}", ran.stderr);
+    let list = aws(
+        "print(json.dumps(client('s3').get_object(Bucket='counted', Key='run/out.csv')['Body'].read().decode()))",
+    );
+    assert_eq!(list, "url,input,output,s3url\ns3://originals/7.jpg,,,S7\n");
+    assert_eq!(std::fs::read_to_string(place.path("failed.csv")).unwrap(), "url\ns3://originals/2.jpg\n");
+    let ran = dispatch(&["ecs", "--tasks", "2", "--task", "t", "--subnet", "s"]).expect(2);
+    assert!(ran.stderr.contains("--engine stepfunctions"), "{}", ran.stderr);
+}
+
+#[test]
 fn the_scheduled_drain_is_started_at_once() {
     let _turn = turn();
     let network = fleet("drain");
@@ -158,4 +201,12 @@ fn the_scheduled_drain_is_started_at_once() {
     ];
     let ran = drain(&[task, network].concat()).expect(0);
     assert!(ran.stderr.contains("started arn:aws:ecs:eu-west-1:"), "{}", ran.stderr);
+    let tasks = aws("print(json.dumps(client('ecs').list_tasks(cluster='drain')['taskArns']))");
+    assert_eq!(tasks.as_array().unwrap().len(), 1);
+    // What passes is waited for, and not in silence.
+    let proxy = Proxy::before(&endpoint()).fault("RunTask", Fault::Throttle(7));
+    let ran = drain(&[&task[..], &network, &[("AWS_ENDPOINT_URL", proxy.endpoint())]].concat()).expect(0);
+    assert!(ran.stderr.contains("will try again") && ran.stderr.contains("started arn:"), "{}", ran.stderr);
+    let ran = drain(&[&task[..], &network, &[("IMGMILL_DRAIN_TASK", "nothing:1")]].concat()).expect(1);
+    assert!(ran.stderr.contains("nothing:1") && ran.stderr.lines().count() == 1, "{}", ran.stderr);
 }

@@ -268,6 +268,8 @@ fn a_function_is_invoked_and_its_task_waited_for() {
     assert!(ran.stdout.contains(&task) && ran.stderr.contains("is done"), "{}\n{}", ran.stdout, ran.stderr);
     invoke(&flags).expect(0);
     assert!(invoke(&["-uri", "notes.txt"]).expect(2).stderr.contains("not an image"));
+    // The stand-in of a function that answers as it was told would answer for any name.
+    aws("moto('/config', {'lambda': {'use_docker': True}})");
     let ran = invoke(&["-lambda-func", "None", "-uri", "a.jpg"]);
     assert!(ran.code != Some(0) && ran.stderr.contains("there is no such function"), "{}", ran.stderr);
 }

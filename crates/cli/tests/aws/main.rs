@@ -18,7 +18,7 @@ mod dispatch;
 mod ecs;
 #[cfg(feature = "mongodb")]
 mod mongodb;
-#[cfg(feature = "fleet")]
+#[cfg_attr(not(feature = "fleet"), allow(dead_code, reason = "tests of fleets use the rest"))]
 mod proxy;
 mod sqs;
 mod worker;

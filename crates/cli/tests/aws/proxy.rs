@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is done with a request to one operation.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub enum Fault {
     Deny,
     /// The answer has other words in it.
     Say(Vec<(&'static str, String)>),
+    /// Only one is passed on at a time, of all operations with the same lock.
+    InTurn(Arc<Mutex<()>>),
 }
 
 /// The proxy. It ends with the test.
@@ -52,6 +54,22 @@ impl Proxy {
         self
     }
 
+    /// moto's queues are not made for several threads: of two that receive at once both may get a message, which no queue of
+    /// AWS's does but by the rules.
+    pub fn one_receive_at_a_time(mut self) -> Proxy {
+        let turn = Arc::default();
+        for operation in [
+            "ReceiveMessage",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "ChangeMessageVisibility",
+            "ChangeMessageVisibilityBatch",
+        ] {
+            self = self.fault(operation, Fault::InTurn(Arc::clone(&turn)));
+        }
+        self
+    }
+
     /// How often an operation was asked for.
     pub fn count(&self, operation: &str) -> usize {
         self.seen.lock().unwrap().iter().filter(|seen| *seen == operation).count()
@@ -70,7 +88,7 @@ fn pass_on(
         header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next().map(str::to_owned));
     let operation = operation.unwrap_or_default();
     seen.lock().unwrap().push(operation.clone());
-    let mut words = Vec::new();
+    let (mut words, mut turn) = (Vec::new(), None);
     for (of, fault) in faults.lock().unwrap().iter_mut().filter(|(of, _)| *of == operation) {
         let _ = of;
         match fault {
@@ -86,8 +104,10 @@ fn pass_on(
                 return answer(&mut client, "AccessDeniedException", &message);
             }
             Fault::Say(more) => words.extend(more.clone()),
+            Fault::InTurn(lock) => turn = Some(Arc::clone(lock)),
         }
     }
+    let _turn = turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
     let mut server = TcpStream::connect(target)?;
     let lines: Vec<&str> =
         head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:")).collect();

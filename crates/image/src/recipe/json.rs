@@ -4,6 +4,7 @@
 //! `full`, `0`, `default`, `jpg`. This module knows the shape; what the values mean is their own types' business.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -70,20 +71,21 @@ pub(super) fn print(derivatives: &[Derivative]) -> String {
     format!("{{{}}}", derivatives.iter().map(entry).collect::<Vec<_>>().join(","))
 }
 
-/// The object itself. A map would lose its order and keep only the last of two equal labels.
-struct Entries(Vec<(String, Entry)>);
+/// An object by its labels, as it is written. A map would lose its order and keep only the last of two equal labels.
+#[derive(Debug)]
+pub struct Entries<T>(pub Vec<(String, T)>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ordered;
-        impl<'de> Visitor<'de> for Ordered {
-            type Value = Entries;
+        struct Ordered<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Ordered<T> {
+            type Value = Entries<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with one entry for each derivative")
+                f.write_str("an object with one entry for each label")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -91,7 +93,7 @@ impl<'de> Deserialize<'de> for Entries {
                 Ok(Entries(entries))
             }
         }
-        deserializer.deserialize_map(Ordered)
+        deserializer.deserialize_map(Ordered(PhantomData))
     }
 }
 

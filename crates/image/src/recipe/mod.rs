@@ -21,6 +21,7 @@ pub use decimal::Decimal;
 pub use derivative::Derivative;
 pub use error::RecipeError;
 pub use format::OutputFormat;
+pub use json::Entries;
 pub use options::{Background, Compression, EncoderOptions, Icc, Metadata};
 pub use quality::{GrayMethod, Quality};
 pub use region::Region;

@@ -37,6 +37,42 @@ pub fn manifest_of(output: &Value) -> Option<String> {
 /// # Errors
 /// What cannot be read, or is no result of ours.
 pub async fn part(manifest: &str, folder: &Path, objects: &ObjectOptions) -> Result<PathBuf, Error> {
+    write_part(folder, &rows(manifest, objects).await?)
+}
+
+/// The same of a map over an inventory, which is no list that can be read here: the second file is the list of all objects that
+/// the results tell of, in the inventory's order, and the number is how many they are.
+///
+/// # Errors
+/// What cannot be read, or is no result of ours.
+pub async fn part_and_list(
+    manifest: &str,
+    folder: &Path,
+    objects: &ObjectOptions,
+) -> Result<(PathBuf, PathBuf, u64), Error> {
+    let mut rows = rows(manifest, objects).await?;
+    let known = number_anew(&mut rows);
+    let path = folder.join("list.csv");
+    write_list(&path, &rows).map_err(|error| wrong(&path.display().to_string(), &error.to_string()))?;
+    Ok((write_part(folder, &rows)?, path, known))
+}
+
+/// Rows counted without those that nobody tells of.
+fn number_anew(rows: &mut [Row]) -> u64 {
+    let (mut known, mut last) = (0, None);
+    for row in rows {
+        // A batch that was tried twice may tell of a row twice.
+        if last != Some(row.number) {
+            last = Some(row.number);
+            known += 1;
+        }
+        row.number = known;
+    }
+    known
+}
+
+/// The rows of all results, by their numbers.
+async fn rows(manifest: &str, objects: &ObjectOptions) -> Result<Vec<Row>, Error> {
     let text = read(manifest, objects).await?;
     let listed = json(manifest, &text)?;
     let bucket = listed["DestinationBucket"].as_str().ok_or_else(|| wrong(manifest, "it names no bucket"))?;
@@ -49,9 +85,26 @@ pub async fn part(manifest: &str, folder: &Path, objects: &ObjectOptions) -> Res
         rows.extend(rows_of(&json(&url, &text)?).map_err(|why| wrong(&url, &why))?);
     }
     rows.sort_by_key(|row| row.number);
+    Ok(rows)
+}
+
+fn write_part(folder: &Path, rows: &[Row]) -> Result<PathBuf, Error> {
     let path = folder.join("results.csv");
-    write(&path, &rows).map_err(|error| wrong(&path.display().to_string(), &error.to_string()))?;
+    write(&path, rows).map_err(|error| wrong(&path.display().to_string(), &error.to_string()))?;
     Ok(path)
+}
+
+fn write_list(path: &Path, rows: &[Row]) -> std::io::Result<()> {
+    let mut list = csv::Writer::from_writer(std::io::BufWriter::new(std::fs::File::create(path)?));
+    list.write_record(["url"]).map_err(std::io::Error::other)?;
+    let mut last = 0;
+    for row in rows.iter() {
+        if row.number != last {
+            list.write_record([&row.url]).map_err(std::io::Error::other)?;
+        }
+        last = row.number;
+    }
+    list.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?.flush()
 }
 
 /// The rows of one file of results: executions, each with the answer of our handler.
@@ -132,6 +185,19 @@ mod tests {
         assert_eq!(manifest_of(&details).as_deref(), Some("s3://b/runs/1/manifest.json"));
         assert_eq!(manifest_of(&json!({"map": details})).as_deref(), Some("s3://b/runs/1/manifest.json"));
         assert_eq!(manifest_of(&json!({"stored": 1})), None);
+    }
+
+    #[test]
+    fn what_an_inventory_came_to_is_a_list_of_its_own() {
+        let row = |number, url: &str| Row { number, url: url.to_owned(), renditions: Vec::new() };
+        let mut rows =
+            vec![row(3, "s3://b/c"), row(3, "s3://b/c"), row(9, "s3://b/a,b"), row(12, "s3://b/z")];
+        assert_eq!(number_anew(&mut rows), 3);
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 1, 2, 3]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.csv");
+        write_list(&path, &rows).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "url\ns3://b/c\n\"s3://b/a,b\"\ns3://b/z\n");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Handler {
     Ecs,
     /// S3 events become derivatives.
     Derive,
+    /// S3 events' keys are URIs that go-iiif's instructions are followed for.
+    Process,
     /// Items of a Distributed Map become derivatives.
     Map,
     /// Tasks of S3 Batch Operations become derivatives.
@@ -41,11 +43,12 @@ pub enum Handler {
 }
 
 impl Handler {
-    const ALL: [(&str, Handler); 7] = [
+    const ALL: [(&str, Handler); 8] = [
         ("record", Handler::Record),
         ("worker", Handler::Worker),
         ("ecs", Handler::Ecs),
         ("derive", Handler::Derive),
+        ("process", Handler::Process),
         ("map", Handler::Map),
         ("batch", Handler::Batch),
         ("report", Handler::Report),
@@ -91,7 +94,7 @@ mod tests {
     fn handlers_have_names() {
         assert_eq!("batch".parse(), Ok(Handler::Batch));
         let error = "marble".parse::<Handler>().unwrap_err();
-        assert!(error.contains("record, worker, ecs, derive, map, batch, report"), "{error}");
+        assert!(error.contains("record, worker, ecs, derive, process, map, batch, report"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! go-iiif's `instructions.json`: what is made of every source, and how each part of it is spelled in paths.
 
-use std::fmt;
-
-use imgmill_image::{Edition, Recipe, Services};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use imgmill_image::{Edition, Entries, Recipe, Services};
 use serde_json::{Map, Value};
 
 use super::features::{Features, Parameter};
@@ -41,7 +38,7 @@ impl InstructionSet {
     /// # Errors
     /// One sentence with the label and what is wrong with it.
     pub fn read(text: &str, features: &Features, services: Services) -> Result<InstructionSet, String> {
-        let Entries(entries) = serde_json::from_str(text)
+        let Entries::<Value>(entries) = serde_json::from_str(text)
             .map_err(|error| format!("the instructions are no JSON object of labels: {error}"))?;
         let (mut spellings, mut recipe) = (Vec::new(), Vec::new());
         for (label, value) in entries {
@@ -102,30 +99,5 @@ fn known_format(format: &str) -> &str {
         "jpeg" => "jpg",
         "tiff" => "tif",
         other => other,
-    }
-}
-
-/// An object with its order and all of its labels.
-struct Entries(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ordered;
-        impl<'de> Visitor<'de> for Ordered {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with one entry for each label")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Ordered)
     }
 }

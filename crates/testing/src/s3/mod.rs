@@ -25,4 +25,6 @@ pub enum Fault {
     AccessDenied,
     /// The work is done, but the connection closes before the answer.
     AnswerLost,
+    /// Nothing is done and nothing answered, as long as the client waits.
+    Silence,
 }

@@ -37,6 +37,7 @@ impl S3Access for Gate {
             Some(Fault::SlowDown) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
             Some(Fault::InternalError) => Err(s3_error!(InternalError, "We encountered an internal error.")),
             Some(Fault::AccessDenied) => Err(s3_error!(AccessDenied, "Access Denied")),
+            Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::AnswerLost) => {
                 if let Some(entry) = context.extensions_mut().get::<Entry>() {
                     entry.lose_answer();

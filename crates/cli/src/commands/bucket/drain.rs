@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use imgmill_pipeline::{End, Kind, Stage};
 use imgmill_systems::bucket::drain::{Drain, Finished};
+use indicatif::ProgressBar;
 
 use super::{complain, fatal, say};
 use crate::args::{DrainArguments, LogFormat};
@@ -15,6 +16,7 @@ use crate::{logging, signals};
 
 pub async fn run(mut arguments: DrainArguments) -> Exit {
     if arguments.now {
+        logging::start(&arguments.logs, &ProgressBar::hidden());
         return super::now::run(&Environment::of_process()).await;
     }
     let settings = match bucket::drain(&mut arguments, &Environment::of_process()) {

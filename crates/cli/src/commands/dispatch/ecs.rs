@@ -49,8 +49,9 @@ pub async fn run(
         look: LOOK,
     };
     let mut line = Line::new(bar);
-    let dispatched = dispatch.run(&Ecs::of(&account), &objects, shutdown, |view| line.show(view)).await?;
-    bar.finish_and_clear();
+    let dispatched = dispatch.run(&Ecs::of(&account), &objects, shutdown, |view| line.show(view)).await;
+    line.finish();
+    let dispatched = dispatched?;
     if dispatched.interrupted {
         say("stopped, and its tasks with it; the same command goes on");
         return Ok(None);

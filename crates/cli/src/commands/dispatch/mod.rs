@@ -29,6 +29,10 @@ pub fn run(arguments: &DispatchArguments) -> Exit {
             return complain(&message, Exit::Usage);
         }
     }
+    if arguments.engine == Engine::Ecs && arguments.input.ends_with("/manifest.json") {
+        let message = "shards read a CSV list; an inventory is worked on by --engine stepfunctions";
+        return complain(message, Exit::Usage);
+    }
     if arguments.input == arguments.output {
         return complain("--input and --output are the same object", Exit::Usage);
     }

@@ -1,10 +1,12 @@
 //! `--engine stepfunctions`: a Distributed Map.
 
+use std::path::Path;
 use std::time::Duration;
 
 use imgmill_aws::fleet::{Account, AccountSettings, StateMachines};
 use imgmill_pipeline::objects::ObjectOptions;
 use imgmill_pipeline::{Error, Kind, Limits, Stage};
+use imgmill_systems::batch::merge::Merged;
 use imgmill_systems::batch::place::Place;
 use imgmill_systems::fleet::dispatch::View;
 use imgmill_systems::fleet::results;
@@ -39,10 +41,22 @@ pub async fn run(
         }
     };
     say(&format!("the execution is {execution}"));
-    let Some(output) = follow(&machines, &execution, bar, shutdown).await? else { return Ok(None) };
-    bar.finish_and_clear();
+    let mut line = Line::new(bar);
+    let followed = follow(&machines, &execution, &mut line, shutdown).await;
+    line.finish();
+    let Some(output) = followed? else { return Ok(None) };
     let objects = read_objects(&Limits::default(), &Environment::of_process());
-    gather(arguments, &output, &objects).await.map(Some)
+    // How long an inventory is, only its map knows.
+    let rows = match is_inventory(&arguments.input) {
+        true => Some(machines.counts(&execution).await?.total),
+        false => None,
+    };
+    gather(arguments, &output, rows, &objects).await.map(Some)
+}
+
+/// Whether the list is what S3 Inventory writes.
+fn is_inventory(input: &str) -> bool {
+    input.ends_with("/manifest.json")
 }
 
 /// What the CDK app's state machine takes.
@@ -55,6 +69,9 @@ fn input(arguments: &DispatchArguments) -> Result<Value, Error> {
         "output": { "bucket": output, "prefix": prefix },
         "arguments": arguments.arguments,
     });
+    if is_inventory(&arguments.input) {
+        input["inventory"] = true.into();
+    }
     let states = &arguments.states;
     for (name, value) in [
         ("batch", states.batch),
@@ -80,10 +97,9 @@ fn object(url: &str) -> Result<(&str, &str), Error> {
 async fn follow(
     machines: &StateMachines,
     execution: &str,
-    bar: &ProgressBar,
+    line: &mut Line<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Option<Value>, Error> {
-    let mut line = Line::new(bar);
     loop {
         match machines.look(execution).await {
             Ok(found) if found.status == "SUCCEEDED" => return Ok(Some(found.output)),
@@ -126,6 +142,7 @@ async fn follow(
 async fn gather(
     arguments: &DispatchArguments,
     output: &Value,
+    rows: Option<i64>,
     objects: &ObjectOptions,
 ) -> Result<Exit, Error> {
     let manifest = results::manifest_of(output).ok_or_else(|| {
@@ -137,10 +154,28 @@ async fn gather(
     std::fs::create_dir_all(&folder).map_err(|error| {
         Error::new(Stage::Report, Kind::Io, format!("{} cannot be made: {error}", folder.display()))
     })?;
-    let merged = match results::part(&manifest, &folder, objects).await {
-        Ok(part) => super::lists(arguments, vec![Place::Here(part)]).merge(objects).await,
-        Err(error) => Err(error),
-    };
+    let merged = merge(arguments, &manifest, rows, &folder, objects).await;
     let _ = std::fs::remove_dir_all(&folder);
     Ok(super::merged(&merged?, arguments.logs.quiet))
+}
+
+async fn merge(
+    arguments: &DispatchArguments,
+    manifest: &str,
+    rows: Option<i64>,
+    folder: &Path,
+    objects: &ObjectOptions,
+) -> Result<Merged, Error> {
+    let Some(rows) = rows else {
+        let part = results::part(manifest, folder, objects).await?;
+        return super::lists(arguments, vec![Place::Here(part)]).merge(objects).await;
+    };
+    let (part, list, known) = results::part_and_list(manifest, folder, objects).await?;
+    let lists = super::lists(arguments, vec![Place::Here(part)]);
+    let mut merged = super::super::merge::Lists { input: Place::Here(list), ..lists }.merge(objects).await?;
+    // Objects of batches that failed: their names are in the inventory alone.
+    let missing = u64::try_from(rows).unwrap_or_default().saturating_sub(known);
+    merged.rows += missing;
+    merged.missing += missing;
+    Ok(merged)
 }

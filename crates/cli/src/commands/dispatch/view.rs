@@ -12,6 +12,7 @@ const EVERY: Duration = Duration::from_secs(30);
 pub struct Line<'a> {
     bar: &'a ProgressBar,
     last: Option<Instant>,
+    untold: Option<String>,
 }
 
 impl<'a> Line<'a> {
@@ -21,7 +22,7 @@ impl<'a> Line<'a> {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Line { bar, last: None }
+        Line { bar, last: None, untold: None }
     }
 
     pub fn show(&mut self, view: &View) {
@@ -32,11 +33,26 @@ impl<'a> Line<'a> {
         let done = view.stored + view.failed;
         self.bar.set_length(view.rows.max(done));
         self.bar.set_position(done);
-        if self.bar.is_hidden() && self.last.is_none_or(|last| last.elapsed() >= EVERY) {
-            self.last = Some(Instant::now());
+        if self.bar.is_hidden() {
             let of = if view.all_known { view.rows.to_string() } else { format!("{} or more", view.rows) };
-            tracing::info!("{done} of {of} rows; {words}");
+            self.untold = Some(format!("{done} of {of} rows; {words}"));
+            if self.last.is_none_or(|last| last.elapsed() >= EVERY) {
+                self.last = Some(Instant::now());
+                self.tell();
+            }
         }
         self.bar.set_message(words);
+    }
+
+    /// Nothing more comes: what was seen last is told.
+    pub fn finish(mut self) {
+        self.tell();
+        self.bar.finish_and_clear();
+    }
+
+    fn tell(&mut self) {
+        if let Some(text) = self.untold.take() {
+            tracing::info!("{text}");
+        }
     }
 }

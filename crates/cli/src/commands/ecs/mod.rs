@@ -3,13 +3,15 @@
 
 mod report;
 
+#[cfg(all(feature = "fleet", feature = "lambda"))]
+mod launcher;
 #[cfg(feature = "fleet")]
 mod settings;
 #[cfg(feature = "fleet")]
 mod task;
 
-#[cfg(feature = "fleet")]
-pub use task::Launcher;
+#[cfg(all(feature = "fleet", feature = "lambda"))]
+pub use launcher::Launcher;
 
 use crate::exit::Exit;
 

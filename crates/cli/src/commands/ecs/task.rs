@@ -11,10 +11,10 @@ use imgmill_systems::fleet::event;
 use imgmill_systems::fleet::launch::{Patience, launch};
 use imgmill_systems::fleet::report::{Ending, TaskReport};
 use imgmill_systems::fleet::request::must_be_images;
-use imgmill_systems::fleet::uris::is_image_name;
 use imgmill_systems::fleet::wait::{Ended, Follow, Lines, News, Pace};
+use imgmill_systems::lambda::Handler;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{FLAGS, Meant, Mode, WHAT, meant};
@@ -35,7 +35,7 @@ pub fn run(words: Vec<String>) -> Exit {
         Err(Stop::Wrong(why)) => return complain(&why, Exit::Usage),
     };
     if meant.mode == Mode::Lambda {
-        return crate::commands::lambda::run(Some(words));
+        return crate::commands::lambda::run(Some((Handler::Ecs, words)));
     }
     // Whoever waits for it would wait in vain.
     if let Err(why) = must_be_images(&meant.uris) {
@@ -61,7 +61,7 @@ pub fn run(words: Vec<String>) -> Exit {
     })
 }
 
-async fn account(dsn: &Dsn) -> Result<Account, Error> {
+pub(super) async fn account(dsn: &Dsn) -> Result<Account, Error> {
     Account::open(&AccountSettings {
         region: dsn.region.clone(),
         credentials: dsn.credentials.clone(),
@@ -71,7 +71,7 @@ async fn account(dsn: &Dsn) -> Result<Account, Error> {
 }
 
 /// How the bucket is reached that long lists go to.
-fn objects(dsn: &Dsn) -> ObjectOptions {
+pub(super) fn objects(dsn: &Dsn) -> ObjectOptions {
     let objects = read_objects(&Limits::default(), &Environment::of_process());
     let region = dsn.region.clone().or(objects.region);
     ObjectOptions { region, credentials: dsn.credentials.clone(), ..objects }
@@ -208,51 +208,4 @@ fn exit_of(report: &TaskReport) -> Exit {
 /// Nobody may be listening any more; that is no reason to end otherwise.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Starts tasks for events, in a function of Lambda.
-pub struct Launcher {
-    meant: Meant,
-}
-
-impl Launcher {
-    /// What flags and `IIIF_PROCESS_…` say.
-    pub fn of(words: Vec<String>) -> Result<Launcher, String> {
-        let get = |name: &str| match name {
-            "IIIF_PROCESS_MODE" => Some("lambda".to_owned()),
-            _ => std::env::var(name).ok(),
-        };
-        match meant(words, get) {
-            Ok(meant) => {
-                if meant.wait {
-                    tracing::warn!(
-                        "a function does not wait for its task: its end comes as an ECS Task State Change to `imgmill \
-                         ecs report`, or to IMGMILL_HANDLER=report"
-                    );
-                }
-                Ok(Launcher { meant })
-            }
-            Err(Stop::Wrong(why)) => Err(why
-                .replace("-task is", "IIIF_PROCESS_TASK is")
-                .replace("-subnet is", "IIIF_PROCESS_SUBNET is")),
-            Err(Stop::Help) => Err("no flags are read here".to_owned()),
-        }
-    }
-
-    /// Starts a task for the images that an event tells of, and hands over its ARN.
-    pub async fn launch_for(&self, event: &Value) -> Result<Value, Error> {
-        let (uris, skipped): (Vec<String>, Vec<String>) =
-            event::uris_of(event)?.into_iter().partition(|key| is_image_name(key));
-        if !skipped.is_empty() {
-            tracing::info!(skipped = skipped.len(), "keys that are no images by their extensions");
-        }
-        if uris.is_empty() {
-            return Ok(json!({ "tasks": [], "uris": [], "skipped": skipped }));
-        }
-        let ecs = Ecs::of(&account(&self.meant.ecs).await?);
-        let request = self.meant.task.request(&uris, &objects(&self.meant.ecs)).await?;
-        let arn = launch(&ecs, &request, Patience::SECONDS, &CancellationToken::new()).await?;
-        tracing::info!(task = arn, images = uris.len(), "started");
-        Ok(json!({ "tasks": [arn], "uris": uris, "skipped": skipped }))
-    }
 }

@@ -1,11 +1,16 @@
 //! `imgmill iiif …`: the tools of go-iiif, with their own flags, under their own names too; and manifests, which are ours.
 
+#[cfg(feature = "lambda")]
+mod event;
 mod info;
 mod manifest;
 mod process;
 mod setup;
 mod tile_seed;
 mod transform;
+
+#[cfg(feature = "lambda")]
+pub use event::Processor;
 
 use crate::exit::Exit;
 

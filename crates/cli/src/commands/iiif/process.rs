@@ -2,6 +2,7 @@
 
 use std::io;
 
+use imgmill_systems::lambda::Handler;
 use imgmill_systems::process::instructions::{self, InstructionSet};
 use imgmill_systems::process::place::Place;
 use imgmill_systems::process::report::{NAME, TEMPLATE};
@@ -29,7 +30,8 @@ const OWN: [Flag; 12] = [
     text(
         "mode",
         "cli: URIs are named here; csv: they are in CSV files, in the column uri; fsnotify: files that arrive in the \
-                  folder of images.source are processed, until somebody ends it; lambda: not in this build. Default: cli.",
+                  folder of images.source are processed, until somebody ends it; lambda: keys of S3 events are, as a function of \
+                  AWS Lambda. Default: cli.",
     ),
     text("csv-source", "A bucket's URI, or a folder, that CSV files are in. Default: here."),
     switch("report", "Store a process report (JSON) for each URI beside its derivatives."),
@@ -43,15 +45,19 @@ const OWN: [Flag; 12] = [
     switch("report-html", "Not done here: reports are JSON."),
 ];
 
+/// All its flags.
+pub fn flags() -> Vec<Flag> {
+    setup::flags(&OWN)
+}
+
 /// Processes each URI.
 pub fn run(words: Vec<String>) -> Exit {
-    let parsed = match setup::parse("iiif-process", WHAT, &setup::flags(&OWN), words) {
+    let parsed = match setup::parse("iiif-process", WHAT, &flags(), words.clone()) {
         Ok(parsed) => parsed,
         Err(exit) => return exit,
     };
     if parsed.text("mode") == Some("lambda") {
-        let message = "-mode lambda is not in this build; use -mode cli, csv or fsnotify";
-        return complain(message, Exit::Usage);
+        return crate::commands::lambda::run(Some((Handler::Process, words)));
     }
     match Setup::of(&parsed) {
         Ok(setup) => setup::block_on(async { setup::logged(&setup, process(&setup, &parsed)).await }),
@@ -60,6 +66,19 @@ pub fn run(words: Vec<String>) -> Exit {
 }
 
 async fn process(setup: &Setup, parsed: &Parsed) -> Result<Exit, Wrong> {
+    let uris = uris(setup, parsed).await?;
+    let prints = matches!(uris, Uris::All(_));
+    let printer = Printer::new(prints.then(|| Box::new(io::stdout()) as Box<_>));
+    Ok(setup::process(settings(setup, parsed, uris, printer).await?, setup.logs()).await?)
+}
+
+/// What the flags mean, for these URIs.
+pub async fn settings(
+    setup: &Setup,
+    parsed: &Parsed,
+    uris: Uris,
+    printer: Printer,
+) -> Result<Settings, String> {
     if parsed.is_on("report-html") {
         tracing::warn!("-report-html is not done here; reports are JSON");
     }
@@ -72,21 +91,18 @@ async fn process(setup: &Setup, parsed: &Parsed) -> Result<Exit, Wrong> {
         }
     };
     let set = InstructionSet::read(&text, &config.features, config.services.clone());
-    let uris = uris(setup, parsed).await?;
-    let prints = matches!(uris, Uris::All(_));
-    let settings = Settings {
+    Ok(Settings {
         config,
         instructions: set.map_err(|why| format!("{name}: {why}"))?,
         plain: false,
         uris,
         report: report(parsed)?,
-        printer: Printer::new(prints.then(|| Box::new(io::stdout()) as Box<_>)),
+        printer,
         objects: setup.objects.clone(),
         work_dir: std::env::temp_dir().join("imgmill"),
         isolation: setup.isolation()?,
         limits: setup.limits.clone(),
-    };
-    Ok(setup::process(settings, setup.logs()).await?)
+    })
 }
 
 async fn uris(setup: &Setup, parsed: &Parsed) -> Result<Uris, String> {

@@ -78,17 +78,22 @@ pub fn flags(own: &[Flag]) -> Vec<Flag> {
 
 /// Reads a tool's command line. What was not typed is looked for as `IIIF_PROCESS_NAME`, then as `IIIF_NAME`.
 pub fn parse(tool: &str, what: &str, flags: &[Flag], words: Vec<String>) -> Result<Parsed, Exit> {
-    let environment = |name: &str| {
-        let given = |name: String| std::env::var(name).ok().filter(|value| !value.is_empty());
-        given(name.replacen("IIIF_", "IIIF_PROCESS_", 1)).or_else(|| given(name.to_owned()))
-    };
-    goflags::parse(flags, words, "IIIF_", environment).map_err(|stop| match stop {
+    read(flags, words).map_err(|stop| match stop {
         Stop::Help => {
             say(&goflags::usage(tool, what, flags));
             Exit::Done
         }
         Stop::Wrong(message) => complain(&message, Exit::Usage),
     })
+}
+
+/// The same for whoever says himself what is wrong.
+pub fn read(flags: &[Flag], words: Vec<String>) -> Result<Parsed, Stop> {
+    let environment = |name: &str| {
+        let given = |name: String| std::env::var(name).ok().filter(|value| !value.is_empty());
+        given(name.replacen("IIIF_", "IIIF_PROCESS_", 1)).or_else(|| given(name.to_owned()))
+    };
+    goflags::parse(flags, words, "IIIF_", environment)
 }
 
 /// What every tool begins with.

@@ -22,7 +22,7 @@ const OWN: [Flag; 6] = [
     ),
     text("quality", "default, color, gray, bitonal, and what the config adds. Default: default."),
     text("format", "jpg, png, and what the config enables. Default: jpg."),
-    text("mode", "cli; lambda is not in this build. Default: cli."),
+    text("mode", "cli is all there is; for functions there is iiif-process. Default: cli."),
 ];
 
 /// Transforms each image.

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::args::{Arguments, BucketCommand, Command, LogArguments, LogFormat, LogLevel, RecordArguments};
+use crate::commands::iiif::Processor;
 use crate::commands::run::{complain, on_runtime};
 use crate::exit::Exit;
 use crate::logging;
@@ -26,7 +27,7 @@ use crate::settings::{self, Environment, bucket};
 /// What a `worker` that is not told of its queue is checked with, until the first event names it.
 const ANY_QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/any";
 
-pub fn run(ecs: Option<Vec<String>>) -> Exit {
+pub fn run(named: Option<(Handler, Vec<String>)>) -> Exit {
     let environment = Environment::of_process();
     match logs(&environment) {
         Ok(logs) => logging::start(&logs, &ProgressBar::hidden()),
@@ -38,7 +39,7 @@ pub fn run(ecs: Option<Vec<String>>) -> Exit {
             Exit::Usage,
         );
     }
-    let function = match Function::of(&environment, ecs) {
+    let function = match Function::of(&environment, named) {
         Ok(function) => function,
         Err(message) => return complain(&message, Exit::Usage),
     };
@@ -79,20 +80,14 @@ struct Function {
 
 impl Function {
     /// What the environment means. What is wrong with it is said now, not with the first event.
-    fn of(environment: &Environment, ecs: Option<Vec<String>>) -> Result<Function, String> {
-        let go_iiif = || environment.get("IIIF_PROCESS_MODE").is_some_and(|mode| mode == "lambda");
-        let handler = match environment.get("IMGMILL_HANDLER") {
-            _ if ecs.is_some() => Handler::Ecs,
-            Some(name) => name.parse()?,
-            None if go_iiif() => Handler::Ecs,
-            None => return Err("IMGMILL_HANDLER is not set; it says what is done with events".to_owned()),
+    fn of(environment: &Environment, named: Option<(Handler, Vec<String>)>) -> Result<Function, String> {
+        let (handler, words) = match named {
+            Some(named) => named,
+            None => (handler(environment)?, words(environment)?),
         };
-        let text = environment.get("IMGMILL_ARGUMENTS").unwrap_or_default();
-        let words = shlex::split(&text)
-            .ok_or_else(|| format!("IMGMILL_ARGUMENTS, {text}: a quotation does not end"))?;
         #[cfg(feature = "fleet")]
         let launcher = match handler {
-            Handler::Ecs => Some(crate::commands::ecs::Launcher::of(ecs.unwrap_or_else(|| words.clone()))?),
+            Handler::Ecs => Some(crate::commands::ecs::Launcher::of(words.clone())?),
             _ => None,
         };
         let function = Function {
@@ -105,6 +100,7 @@ impl Function {
         match handler {
             Handler::Record => drop(function.record_settings()?),
             Handler::Worker => drop(function.worker_settings(None)?),
+            Handler::Process => drop(Processor::of(function.words.clone())?),
             Handler::Derive | Handler::Map | Handler::Batch => drop(function.run_settings(&[])?),
             #[cfg(not(feature = "fleet"))]
             Handler::Ecs => {
@@ -205,6 +201,9 @@ impl Function {
                 s3_batch::s3_batch(&self.run_settings(&[]).map_err(unusable)?, event, deadline).await
             }
             Handler::Report => report(event).await,
+            Handler::Process => {
+                Processor::of(self.words.clone()).map_err(unusable)?.process(event, deadline).await
+            }
             #[cfg(feature = "fleet")]
             Handler::Ecs => match &self.launcher {
                 Some(launcher) => launcher.launch_for(event).await,
@@ -214,6 +213,21 @@ impl Function {
             Handler::Ecs => Err(unusable("this build cannot start tasks of ECS".to_owned())),
         }
     }
+}
+
+/// What the environment says is done with events.
+fn handler(environment: &Environment) -> Result<Handler, String> {
+    match environment.get("IMGMILL_HANDLER") {
+        Some(name) => name.parse(),
+        None if environment.get("IIIF_PROCESS_MODE").is_some_and(|mode| mode == "lambda") => Ok(Handler::Ecs),
+        None => Err("IMGMILL_HANDLER is not set; it says what is done with events".to_owned()),
+    }
+}
+
+/// The words that would be typed.
+fn words(environment: &Environment) -> Result<Vec<String>, String> {
+    let text = environment.get("IMGMILL_ARGUMENTS").unwrap_or_default();
+    shlex::split(&text).ok_or_else(|| format!("IMGMILL_ARGUMENTS, {text}: a quotation does not end"))
 }
 
 #[async_trait]

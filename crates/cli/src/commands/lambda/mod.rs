@@ -4,6 +4,8 @@
 #[cfg(feature = "lambda")]
 mod function;
 
+use imgmill_systems::lambda::Handler;
+
 use crate::exit::Exit;
 
 /// What Lambda's own environments start: a file of this name.
@@ -17,14 +19,14 @@ pub fn is_meant(program: &str, words: usize) -> bool {
     by_name || (words == 0 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some())
 }
 
-/// Answers events. With the flags of `iiif-process-ecs`, it is that tool's function, whatever the environment says.
+/// Answers events. What a tool names, with its flags, is done with them, whatever the environment says.
 #[cfg(feature = "lambda")]
-pub fn run(ecs: Option<Vec<String>>) -> Exit {
-    function::run(ecs)
+pub fn run(named: Option<(Handler, Vec<String>)>) -> Exit {
+    function::run(named)
 }
 
 #[cfg(not(feature = "lambda"))]
-pub fn run(_: Option<Vec<String>>) -> Exit {
+pub fn run(_: Option<(Handler, Vec<String>)>) -> Exit {
     let message = "this build has no Lambda runtime; build it with: make build FEATURES=lambda";
     super::run::complain(message, Exit::Usage)
 }

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use imgmill_testing::http::{Answer, Behaviour};
+use imgmill_testing::s3::{Fault, S3Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::harness::Office;
@@ -36,6 +37,39 @@ fn killed_at_work_it_makes_nothing_twice() {
     let ran = office.work(&["--visibility", "1", "--wait", "2"]);
     assert!(ran.stderr.contains("0 made, 1 already stored"), "{}", ran.stderr);
     assert_eq!((office.server.hits("/slow"), office.left().len()), (2, 0));
+}
+
+#[test]
+fn killed_in_the_middle_of_an_upload_it_stores_and_tells_once() {
+    let (office, s3) = (Office::new(), S3Server::start("images"));
+    let spawn = |flags: &[&str]| {
+        let mut command = office.command(&[&["--store", "s3://images", "--visibility", "1"], flags].concat());
+        command.envs(s3.environment()).spawn().unwrap()
+    };
+    // What the store's labels stand for is noted before there is any image.
+    Ran::of(spawn(&["--until-empty"])).expect(0);
+    let noted = s3.keys("images");
+    s3.fail_next("PutObject", 1, Fault::Silence);
+    office.about("a", &office.url("/1.jpg"));
+    let mut child = spawn(&[]);
+    let puts = || s3.count("PutObject");
+    let before = puts();
+    wait_until("nothing is uploaded", || puts() > before);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(office.server.hits("/heard"), 0, "nobody was told of what is not stored");
+    assert!(s3.keys("images").len() < noted.len() + 3, "not all of it was stored");
+    Ran::of(spawn(&["--until-empty", "--wait", "2"])).expect(0);
+    let told = office.heard_of("a");
+    let told = told["image_url_info"].as_object().unwrap();
+    let mut keys: Vec<&str> = told.values().map(|info| info["bucket_path"].as_str().unwrap()).collect();
+    keys.sort_unstable();
+    let stored: Vec<String> = s3.keys("images").into_iter().filter(|key| !noted.contains(key)).collect();
+    assert_eq!((stored.len(), &stored), (3, &keys.iter().map(|key| (*key).to_owned()).collect()));
+    for key in keys {
+        assert!(s3.object("images", key).unwrap().starts_with(&[0xFF, 0xD8]), "{key}");
+    }
+    assert!(office.left().is_empty());
 }
 
 #[test]
