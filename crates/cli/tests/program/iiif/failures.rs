@@ -93,7 +93,7 @@ fn files_that_are_not_as_they_must_be_are_named() {
         "feature bitonal, which is not enabled",
     );
     says("-config config.json -instructions small.json", 2, "no URI is named");
-    says("-config config.json -mode lambda 1.jpg", 2, "-mode lambda is not in this build");
+    says("-config config.json -mode lambda 1.jpg", 2, "Lambda");
     says("-config config.json -instructions small.json -mode tape 1.jpg", 2, "-mode tape");
     says("-config config.json -instructions small.json -report -report-name a/b 1.jpg", 2, "-report-name");
     says("-config config.json -nosuch 1.jpg", 2, "flag provided but not defined: -nosuch");
