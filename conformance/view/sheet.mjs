@@ -14,9 +14,11 @@ try {
   tab.on("console", (message) => message.type() === "error" && failed.push(message.text()));
   tab.on("request", (request) => /^(file|data):/.test(request.url()) || asked.push(request.url()));
   const start = Date.now();
-  await tab.goto(`file://${file}`);
+  await tab.goto(`file://${file}`, { waitUntil: "commit" });
   await tab.waitForSelector("#rows li");
   const opened = Date.now() - start;
+  // Pictures come after the rows.
+  await tab.waitForLoadState("load");
   const shown = await tab.locator("#rows li").count();
   const number = async () => Number((await tab.textContent("#page")).split(" ")[0]);
   const rows = await number();

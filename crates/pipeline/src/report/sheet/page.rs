@@ -14,12 +14,15 @@ const BODY: &str = include_str!("sheet.html");
 
 pub(super) const END: &str = "</html>\n";
 
+/// What stands where the facts of all rows are there, and pictures follow.
+const BEGIN: &str = "begin()";
+
 /// Everything before the first row.
 pub(super) fn beginning() -> String {
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT));
-    let policy = format!(
-        "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    );
+    let hash = |script: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script));
+    let scripts = format!("script-src 'sha256-{}' 'sha256-{}'", hash(SCRIPT), hash(BEGIN));
+    let others = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+    let policy = format!("default-src 'none'; {scripts}; {others}");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
@@ -28,15 +31,24 @@ pub(super) fn beginning() -> String {
     )
 }
 
-/// Some rows, in a line: their facts, and apart their pictures.
-pub(super) fn part(rows: &[Row]) -> Result<String, serde_json::Error> {
-    let pictures: Vec<_> = rows.iter().map(|row| (&row.before, &row.after)).collect();
+/// What some rows say, in a line.
+pub(super) fn facts(rows: &[Row]) -> Result<String, serde_json::Error> {
     let facts = harmless(serde_json::to_string(rows)?);
+    Ok(format!("<script type=\"application/json\" class=\"rows\">{facts}</script>\n"))
+}
+
+/// The pictures of the rows of a part, counted from 0, in a line.
+pub(super) fn pictures(part: usize, rows: &[Row]) -> Result<String, serde_json::Error> {
+    let pictures: Vec<_> = rows.iter().map(|row| (&row.before, &row.after)).collect();
     let pictures = harmless(serde_json::to_string(&pictures)?);
     Ok(format!(
-        "<script type=\"application/json\" class=\"rows\">{facts}</script>\
-         <script type=\"application/json\" class=\"pictures\">{pictures}</script>\n"
+        "<script type=\"application/json\" class=\"pictures\" id=\"pictures-{part}\">{pictures}</script>\n"
     ))
+}
+
+/// What lets the page begin.
+pub(super) fn begin() -> String {
+    format!("<script>{BEGIN}</script>\n")
 }
 
 /// JSON in which nothing can end the element that it stands in, or begin another.
@@ -59,7 +71,8 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let page = beginning();
+        // A name of XML's, which nothing is loaded from.
+        let page = beginning().replace("http://www.w3.org/2000/svg", "");
         assert!(!page.contains("src=") && !page.contains("http:") && !page.contains("https:"), "{page}");
         assert_eq!(page.matches("</script>").count(), 1);
     }

@@ -1,6 +1,8 @@
 "use strict";
 // The contact sheet's page. What rows say is put into it as text, never as markup.
-document.addEventListener("DOMContentLoaded", () => {
+function begin() {
+  if (document.body.dataset.begun) return;
+  document.body.dataset.begun = "yes";
   const part = (id) => document.getElementById(id);
   const element = (name, facts, ...children) => {
     const made = Object.assign(document.createElement(name), facts);
@@ -8,7 +10,6 @@ document.addEventListener("DOMContentLoaded", () => {
     return made;
   };
   const PAGE = 50;
-  const parts = [...document.querySelectorAll("script.pictures")];
   const rows = [...document.querySelectorAll("script.rows")].flatMap((script, place) =>
     JSON.parse(script.textContent).map((row, number) => Object.assign(row, { place, number })),
   );
@@ -23,8 +24,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const read = new Map();
   const pictures = (row) => {
     if (!read.has(row.place)) {
+      const script = part(`pictures-${row.place}`);
+      // It is still on its way if something follows it not yet.
+      if (!script || (document.readyState === "loading" && !script.nextSibling)) return [null, null];
       if (read.size > 20) read.delete(read.keys().next().value);
-      read.set(row.place, JSON.parse(parts[row.place]?.textContent ?? "[]"));
+      read.set(row.place, JSON.parse(script.textContent));
     }
     return read.get(row.place)[row.number] ?? [null, null];
   };
@@ -155,4 +159,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const id of ["search", "status", "order"]) part(id).oninput = find;
   overview();
   find();
-});
+  // Pictures come last; those of the rows that are shown may not have been there.
+  document.addEventListener("DOMContentLoaded", show);
+}
+// Of a run that was killed nothing says that all rows are there.
+document.addEventListener("DOMContentLoaded", begin);
