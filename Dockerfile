@@ -25,7 +25,7 @@ WORKDIR /app
 COPY . .
 # `dist` is small and takes long to build, `release` the other way round.
 ARG PROFILE=dist
-ARG FEATURES=fleet,lambda,mongodb
+ARG FEATURES=fleet,lambda,mongodb,parquet
 # What cargo builds, with commas for blanks. More than the program is for those who share a cache with such a build.
 ARG CARGO_FLAGS=--package,imgmill
 # What cargo downloads and builds lies in a cache that outlives the build, so that the next one takes minutes.

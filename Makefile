@@ -4,7 +4,7 @@ SHELL := /bin/sh
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-reconcile test-large test-memory test-isolation lint lint-all bench bench-bucket bench-reconcile bench-view bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
+.PHONY: help run run-bucket run-worker build test test-aws test-pm2 test-deploy test-lambda test-shards test-parquet test-reconcile test-large test-memory test-isolation lint lint-all bench bench-bucket bench-reconcile bench-view bench-worker bench-iiif-process conformance conformance-pyramids test-view fuzz setup install clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-46s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test-lambda: setup ## Try each handler of the Lambda function under cargo-lambda
 
 test-shards: setup ## Eight shards over 5,000 rows, two of which die, against one run.
 	TEST_SHARDS_ROWS=5000 cargo test --workspace --locked --test program shards::eight -- --nocapture
+
+test-parquet: setup ## Lists in Parquet, which the default build leaves out.
+	cargo test --workspace --locked --features imgmill/parquet --lib -- parquet
 
 test-reconcile: setup ## 20,000 objects with holes, cuts, stale ones and orphans: found, mended, killed midway and resumed.
 	TEST_RECONCILE_OBJECTS=20000 cargo test --workspace --locked --test program reconcile::planted -- --nocapture --test-threads 1
@@ -77,7 +80,7 @@ bench-bucket: build ## Measure pyramids from a bucket beside the design that img
 	cargo build --release --locked -p imgmill-testing --features s3
 	bench/bucket.py --rounds $(ROUNDS)
 
-bench-reconcile: build ## Measure reconciling a million keys with nothing to do, beside rclone (which has to be installed).
+bench-reconcile: build ## Measure reconciling a million keys with nothing to do.
 	cargo build --release --locked -p imgmill-testing --features s3
 	bench/reconcile.py --rounds $(ROUNDS)
 
@@ -110,7 +113,7 @@ setup-dev: setup ## The same, and what tests and benches of the queue worker sta
 .PHONY: bin docker-run docker-test docker-develop docker-process lambda-process test-image
 
 bin: setup ## Build the programs with everything into bin: imgmill, iiif-process, iiif-process-ecs, iiif-tile-seed.
-	cargo build --release --locked -p imgmill --features fleet,lambda,mongodb
+	cargo build --release --locked -p imgmill --features fleet,lambda,mongodb,parquet
 	install -d bin && install -m 755 $(TARGET)/release/imgmill bin/imgmill
 	for name in iiif-process iiif-process-ecs iiif-tile-seed; do ln -sf imgmill bin/$$name; done
 

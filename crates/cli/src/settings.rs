@@ -176,6 +176,7 @@ pub fn reading(arguments: &ListArguments, metadata: &[String]) -> Reading {
         InputFormat::Csv => ListFormat::Csv,
         InputFormat::Tsv => ListFormat::Tsv,
         InputFormat::Jsonl => ListFormat::JsonLines,
+        InputFormat::Parquet => ListFormat::Parquet,
     });
     Reading { format, meaning }
 }

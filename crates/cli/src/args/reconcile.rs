@@ -31,6 +31,9 @@ pub struct ReconcileArguments {
     pub originals: OriginalsArguments,
     #[command(flatten)]
     pub list: ListArguments,
+    /// A column of a list that is said of the objects that are made, too, as their metadata; may be repeated.
+    #[arg(long, value_name = "NAME", help_heading = "How the list is read", requires = "input")]
+    pub metadata_column: Vec<String>,
     /// What is wrong and what was done, as JSON lines, and a last one with the numbers.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
@@ -39,6 +42,9 @@ pub struct ReconcileArguments {
     /// each original. Always so with {hash} in the key.
     #[arg(long)]
     pub notes: bool,
+    /// Ask the origins of a list's rows, too, whether their images changed since they were noted. Implies --notes.
+    #[arg(long)]
+    pub ask_origins: bool,
     /// Look at each object: at its beginning and end, or decode all of it.
     #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "ends")]
     pub verify: Option<Verify>,

@@ -59,7 +59,7 @@ pub struct StoreArguments {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "How the list is read")]
 pub struct ListArguments {
-    /// What the list is written in. Default: by its name's ending, .tsv, .jsonl, .ndjson; else CSV. Gzip and zstd are
+    /// What the list is written in. Default: by its name's ending, .tsv, .jsonl, .ndjson, .parquet; else CSV. Gzip and zstd are
     /// unpacked by themselves.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub input_format: Option<InputFormat>,
@@ -80,6 +80,8 @@ pub enum InputFormat {
     Tsv,
     /// A JSON object a line.
     Jsonl,
+    /// Apache Parquet, in builds that have it.
+    Parquet,
 }
 
 /// What is said of every object that is stored.

@@ -2,6 +2,7 @@
 
 use imgmill_pipeline::pipeline::Freshness;
 use imgmill_pipeline::source::list::Reading;
+use imgmill_pipeline::store::PutSettings;
 use imgmill_systems::batch::{self, place::Place};
 use imgmill_systems::reconcile::{Depth, Originals, Settings};
 
@@ -19,7 +20,7 @@ pub fn reconcile(arguments: &ReconcileArguments, environment: &Environment) -> R
     let work_dir = arguments.store.work_dir.clone().unwrap_or_else(|| std::env::temp_dir().join("imgmill"));
     let work_dir = std::path::absolute(&work_dir).map_err(|error| format!("--work-dir: {error}"))?;
     let named = &arguments.originals;
-    let list = reading(&arguments.list, &[]);
+    let list = reading(&arguments.list, &arguments.metadata_column);
     let originals = match (&named.originals, &named.input, &named.inventory) {
         (_, Some(list_file), _) => Originals::List(Place::of(list_file), list.clone()),
         (_, _, Some(manifest)) => Originals::Inventory(Place::of(manifest)),
@@ -46,7 +47,7 @@ pub fn reconcile(arguments: &ReconcileArguments, environment: &Environment) -> R
         recipe,
         store: store(&arguments.store, environment)?,
         objects: objects(&arguments.store, &limits, environment)?,
-        put: put(&arguments.store.objects)?,
+        put: PutSettings { of_rows: !arguments.metadata_column.is_empty(), ..put(&arguments.store.objects)? },
         keys,
         // What is to be made is known to be bad, whatever notes say of it.
         freshness: Freshness::Refresh,
@@ -62,6 +63,7 @@ pub fn reconcile(arguments: &ReconcileArguments, environment: &Environment) -> R
         originals,
         extensions: named.extension.iter().map(|name| name.trim_start_matches('.').to_owned()).collect(),
         notes: arguments.notes,
+        ask_origins: arguments.ask_origins,
         depth: match arguments.verify {
             None => Depth::Listing,
             Some(Verify::Ends) => Depth::Ends,

@@ -1,5 +1,5 @@
-//! A list of image URLs from a file or standard input: CSV with the one column `url`, or CSV, TSV and JSON objects a line
-//! whose other columns come along; packed or not.
+//! A list of image URLs from a file or standard input: CSV with the one column `url`, or CSV, TSV, JSON objects a line or
+//! Parquet whose other columns come along; packed or not.
 //!
 //! It streams: one record is in memory at a time, and none may be longer than makes sense. A file is read through once
 //! before the run ([`List::open`]); of a pipe only the header can be known before.
@@ -7,6 +7,8 @@
 mod input;
 mod lines;
 mod objects;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod reader;
 mod records;
 mod strict;

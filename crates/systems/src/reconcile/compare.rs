@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
+use imgmill_pipeline::fetch::{Fetched, Fetcher};
 use imgmill_pipeline::identity::source_name;
 use imgmill_pipeline::objects::Address;
-use imgmill_pipeline::store::Store;
-use imgmill_pipeline::{Error, Kind, Stage};
+use imgmill_pipeline::store::{Pointer, Store};
+use imgmill_pipeline::{Error, Kind, Stage, redact};
 use tokio_util::sync::CancellationToken;
 
 use super::Observer;
@@ -39,6 +40,8 @@ pub(super) struct Comparison<'a> {
     pub listing: &'a Listing,
     pub verifier: Option<Verifier>,
     pub notes: bool,
+    /// Asks origins whether their images changed since they were noted.
+    pub origins: Option<Fetcher>,
     pub work_dir: &'a Path,
 }
 
@@ -120,16 +123,17 @@ impl Comparison<'_> {
         (counts.originals, counts.expected, counts.inside) = (0, 0, 0);
         let noted = originals.map_ok(|original| async {
             let note = if self.notes { self.store.pointer(&original.url).await? } else { None };
-            Ok((original, note))
+            let changed_since = self.changed_since(&original, note.as_ref(), shutdown).await;
+            Ok((original, note, changed_since))
         });
         let mut noted = std::pin::pin!(noted.try_buffered(NOTES));
-        while let Some((original, note)) = noted.try_next().await? {
+        while let Some((original, note, changed_since)) = noted.try_next().await? {
             if shutdown.is_cancelled() {
                 return Ok(None);
             }
             state.counts.originals += 1;
             state.counts.inside += u64::from(inside.has(&original.url));
-            let found = match self.names.of(&original, note.as_ref()) {
+            let found = match self.names.of(&original, note.as_ref(), changed_since) {
                 Ok(Some(expected)) => {
                     for (key, expected) in expected {
                         let value = serde_json::to_vec(&expected).map_err(|error| unsorted(error.into()))?;
@@ -149,6 +153,27 @@ impl Comparison<'_> {
             }
         }
         sorter.sorted().map(Some).map_err(unsorted)
+    }
+
+    /// Whether an original changed since it was noted, where only its origin can tell and does.
+    async fn changed_since(
+        &self,
+        original: &Original,
+        note: Option<&Pointer>,
+        shutdown: &CancellationToken,
+    ) -> Option<bool> {
+        let (fetcher, note) = self.origins.as_ref().zip(note)?;
+        if original.etag.is_some() || note.validators.is_empty() {
+            return None;
+        }
+        match fetcher.fetch(&original.url, Some(&note.validators), shutdown).await {
+            Ok(fetched) => Some(!matches!(fetched.fetched, Fetched::Unchanged)),
+            Err(error) => {
+                let (row, url) = (original.row, redact::url(&original.url));
+                tracing::warn!(row, %url, "the origin could not be asked: {}", error.chain());
+                None
+            }
+        }
     }
 
     async fn look(&self, met: Met) -> Result<(Met, Option<Finding>), Error> {

@@ -57,8 +57,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// What is expected of an original, by key; the store's note of it where there is one and it was looked for. Without a
-    /// note, names that follow from the bytes are not known: then there is nothing.
+    /// What is expected of an original, by key; the store's note of it where there is one and it was looked for; and, where
+    /// its origin was asked, whether it changed since that note. Without a note, names that follow from the bytes are not
+    /// known: then there is nothing.
     ///
     /// # Errors
     /// An original that can have no such name.
@@ -66,6 +67,7 @@ impl Names {
         &self,
         original: &Original,
         note: Option<&Pointer>,
+        changed_since: Option<bool>,
     ) -> Result<Option<Vec<(String, Expected)>>, Error> {
         let source = note.and_then(|note| SourceHash::from_hex(&note.sha256));
         if source.is_none() && !self.keys.follows_from_name() {
@@ -74,12 +76,15 @@ impl Names {
         let known = note.zip(source);
         let mut expected = Vec::with_capacity(self.recipe.derivatives().len());
         for (label, derivative) in self.recipe.derivatives().iter().enumerate() {
-            let (key, note) = self.key(original, derivative, known)?;
+            let (key, mut note) = self.key(original, derivative, known)?;
+            if changed_since == Some(true) {
+                note = Some(Noted::OtherSource);
+            }
             let Original { row, url, columns, changed, etag } = original;
             let columns = columns.as_ref().map(|columns| columns.values().to_vec());
-            let is_vouched_for = etag.is_some()
-                && known.is_some_and(|(note, _)| note.validators.etag.is_some())
-                && note != Some(Noted::OtherSource);
+            let has_tags = etag.is_some() && known.is_some_and(|(note, _)| note.validators.etag.is_some());
+            let is_vouched_for =
+                (has_tags || changed_since == Some(false)) && note != Some(Noted::OtherSource);
             let changed = changed.filter(|_| !is_vouched_for).map(nanoseconds);
             expected.push((key, Expected { row: *row, url: url.to_string(), label, columns, changed, note }));
         }
@@ -161,13 +166,16 @@ mod tests {
     #[test]
     fn keys_follow_from_names_and_notes_say_what_they_were() {
         let names = names("{path}/{stem}_{label}.{ext}");
-        let of =
-            |etag: &str, note: Option<&Pointer>| names.of(&original(etag), note).unwrap().unwrap().remove(0);
+        let of = |etag: &str, note: Option<&Pointer>| {
+            names.of(&original(etag), note, None).unwrap().unwrap().remove(0)
+        };
         let (key, expected) = of("1", None);
         assert_eq!((&*key, expected.note, expected.row), ("a/x_t.jpg", None, 3));
         let good = note(&names, &key, None);
         assert_eq!(of("1", Some(&good)).1.note, Some(Noted::Same(5)));
         assert_eq!(of("2", Some(&good)).1.note, Some(Noted::OtherSource));
+        let asked = names.of(&original("1"), Some(&good), Some(true)).unwrap().unwrap().remove(0);
+        assert_eq!(asked.1.note, Some(Noted::OtherSource));
         assert_eq!(of("1", Some(&note(&names, &key, Some("ab".into())))).1.note, Some(Noted::OtherRecipe));
         assert_eq!(of("1", Some(&note(&names, "else.jpg", None))).1.note, Some(Noted::Nothing));
     }
@@ -175,10 +183,10 @@ mod tests {
     #[test]
     fn keys_of_bytes_follow_from_notes_alone() {
         let names = names("{hash}.{ext}");
-        assert_eq!(names.of(&original("1"), None).unwrap(), None);
+        assert_eq!(names.of(&original("1"), None, None).unwrap(), None);
         let hash = rendition_hash(SourceHash([7; 32]), &names.recipe.derivatives()[0], false);
         let note = note(&names, &format!("{hash}.jpg"), None);
-        let (key, expected) = names.of(&original("1"), Some(&note)).unwrap().unwrap().remove(0);
+        let (key, expected) = names.of(&original("1"), Some(&note), None).unwrap().unwrap().remove(0);
         assert_eq!((key, expected.note), (format!("{hash}.jpg"), Some(Noted::Same(5))));
     }
 }

@@ -1,5 +1,5 @@
 //! S3 Inventory: what a bucket held at some hour, as AWS writes it down for who has too many objects to list. A manifest
-//! names CSV files, packed with gzip, whose keys are encoded as in URLs.
+//! names CSV files, packed with gzip, whose keys are encoded as in URLs, or Parquet files, whose keys are not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use imgmill_pipeline::columns::Meaning;
 use imgmill_pipeline::objects::ObjectOptions;
-use imgmill_pipeline::source::list::{HeadlessReader, ListInput};
+use imgmill_pipeline::source::list::{HeadlessReader, ListFormat, ListInput, Reader, Reading};
 use imgmill_pipeline::{Error, Kind, Stage};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -65,10 +65,10 @@ impl Inventory {
         })?;
         let manifest: Manifest = serde_json::from_str(&text)
             .map_err(|error| wrong(format!("{place}: not an S3 Inventory's manifest: {error}")))?;
-        if manifest.file_format != "CSV" {
+        if !matches!(manifest.file_format.as_str(), "CSV" | "Parquet") {
             let format = &manifest.file_format;
             return Err(wrong(format!(
-                "{place}: the inventory is in {format}, and only CSV is read; configure one in CSV, or list the bucket itself"
+                "{place}: the inventory is in {format}, and CSV and Parquet are read; configure one of those, or list the bucket itself"
             )));
         }
         let millis = manifest.creation_timestamp.parse().ok().and_then(DateTime::from_timestamp_millis);
@@ -102,8 +102,7 @@ impl Inventory {
         extensions: Arc<Vec<String>>,
         to: &mpsc::Sender<Result<Original, Error>>,
     ) -> Result<(), Error> {
-        let schema = Schema::of(&self.manifest.file_schema, &self.manifest.source_bucket)
-            .map_err(|what| wrong(format!("{}: {what}", self.place)))?;
+        let Manifest { source_bucket, file_schema, file_format, .. } = &self.manifest;
         let mut row = 0;
         for file in &self.manifest.files {
             let (path, name, is_copy) = self.file(file).await?;
@@ -111,21 +110,16 @@ impl Inventory {
             if length != file.size {
                 return Err(wrong(format!("{name} has {length} bytes, and the manifest says {}", file.size)));
             }
-            let (schema, extensions, to) = (schema.clone(), Arc::clone(&extensions), to.clone());
+            let (extensions, to, bucket) = (Arc::clone(&extensions), to.clone(), source_bucket.clone());
+            let csv_schema = (file_format == "CSV").then(|| file_schema.clone());
             let input = ListInput::copy(path.clone(), name);
             let reading = tokio::task::spawn_blocking(move || {
-                let mut reader = HeadlessReader::open(
-                    &input,
-                    schema.names.clone(),
-                    &Meaning { url: Some("Key".to_owned()), ..Meaning::default() },
-                )?;
-                while let Some(columns) = reader.next()? {
-                    let original = schema.original(columns.values(), &extensions);
-                    if let Some(original) = original.map_err(wrong)? {
-                        row += 1;
-                        if to.blocking_send(Ok(Original { row, ..original })).is_err() {
-                            break;
-                        }
+                let mut rows = Rows::open(input, csv_schema, &bucket)?;
+                while let Some(original) = rows.next(&extensions)? {
+                    let Some(original) = original else { continue };
+                    row += 1;
+                    if to.blocking_send(Ok(Original { row, ..original })).is_err() {
+                        break;
                     }
                 }
                 Ok::<u64, Error>(row)
@@ -166,11 +160,48 @@ impl Inventory {
     }
 }
 
+/// The rows of one of an inventory's files.
+enum Rows {
+    Csv(HeadlessReader, Schema),
+    Parquet(Reader, Schema),
+}
+
+impl Rows {
+    fn open(input: ListInput, csv_schema: Option<String>, bucket: &str) -> Result<Rows, Error> {
+        let key = |name: &str| Meaning { url: Some(name.to_owned()), ..Meaning::default() };
+        let Some(schema) = csv_schema else {
+            let reading = Reading { format: Some(ListFormat::Parquet), meaning: key("key") };
+            let reader = Reader::open(&input.read_as(reading))?;
+            let names = reader.header().map_or_else(Vec::new, |header| header.names().to_vec());
+            return Ok(Rows::Parquet(reader, Schema::of(&names, bucket, false).map_err(wrong)?));
+        };
+        let names: Vec<String> = schema.split(',').map(|name| name.trim().to_owned()).collect();
+        let schema = Schema::of(&names, bucket, true).map_err(wrong)?;
+        Ok(Rows::Csv(HeadlessReader::open(&input, names, &key("Key"))?, schema))
+    }
+
+    /// The next row: an original, or none that is wanted.
+    fn next(&mut self, extensions: &[String]) -> Result<Option<Option<Original>>, Error> {
+        let original = match self {
+            Rows::Csv(reader, schema) => {
+                let Some(columns) = reader.next()? else { return Ok(None) };
+                schema.original(columns.values(), extensions)
+            }
+            Rows::Parquet(reader, schema) => {
+                let Some(row) = reader.next()? else { return Ok(None) };
+                schema.original(row.columns.as_ref().map_or(&[], |columns| columns.values()), extensions)
+            }
+        };
+        original.map(Some).map_err(wrong)
+    }
+}
+
 /// Which column says what.
 #[derive(Debug, Clone)]
 struct Schema {
-    names: Vec<String>,
     bucket: String,
+    /// Keys are written as in URLs.
+    is_encoded: bool,
     key: usize,
     changed: Option<usize>,
     etag: Option<usize>,
@@ -179,18 +210,18 @@ struct Schema {
 }
 
 impl Schema {
-    fn of(text: &str, bucket: &str) -> Result<Schema, String> {
-        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        let place = |wanted: &str| names.iter().position(|name| name == wanted);
-        let key = place("Key").ok_or("its fileSchema has no Key")?;
+    /// Of the names that CSV's schema has, or Parquet's columns: `LastModifiedDate`, `last_modified_date`.
+    fn of(names: &[String], bucket: &str, is_encoded: bool) -> Result<Schema, String> {
+        let bare = |name: &str| name.replace('_', "").to_ascii_lowercase();
+        let place = |wanted: &str| names.iter().position(|name| bare(name) == wanted);
         Ok(Schema {
             bucket: format!("s3://{bucket}"),
-            key,
-            changed: place("LastModifiedDate"),
-            etag: place("ETag"),
-            is_latest: place("IsLatest"),
-            is_delete_marker: place("IsDeleteMarker"),
-            names,
+            is_encoded,
+            key: place("key").ok_or("the inventory's schema has no Key")?,
+            changed: place("lastmodifieddate"),
+            etag: place("etag"),
+            is_latest: place("islatest"),
+            is_delete_marker: place("isdeletemarker"),
         })
     }
 
@@ -203,17 +234,27 @@ impl Schema {
         if says(self.is_latest, "false") || says(self.is_delete_marker, "true") {
             return Ok(None);
         }
-        let encoded = value(Some(self.key)).unwrap_or_default().replace('+', " ");
-        let key = percent_decode_str(&encoded).decode_utf8();
-        let key = key.map_err(|_| format!("the inventory's key {encoded:?} is not UTF-8"))?;
+        let written = value(Some(self.key)).unwrap_or_default();
+        let spaced = written.replace('+', " ");
+        let key = match self.is_encoded {
+            true => percent_decode_str(&spaced).decode_utf8(),
+            false => Ok(written.into()),
+        };
+        let key = key.map_err(|_| format!("the inventory's key {written:?} is not UTF-8"))?;
         Ok(is_image(&key, extensions).then(|| Original {
             row: 0,
             url: keys::url(&self.bucket, &key).into(),
             columns: None,
-            changed: value(self.changed).and_then(|text| text.parse().ok()),
+            changed: value(self.changed).and_then(time),
             etag: value(self.etag).filter(|tag| !tag.is_empty()).map(str::to_owned),
         }))
     }
+}
+
+/// A time as CSV has it, or as Parquet's columns are written out: `2026-11-01 10:00:00.000 +00:00`.
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    let written_out = || text.replacen(' ', "T", 1).replace(' ', "");
+    text.parse().ok().or_else(|| written_out().parse().ok())
 }
 
 #[cfg(test)]
@@ -222,11 +263,9 @@ mod tests {
 
     #[test]
     fn rows_are_newest_versions_of_images() {
-        let schema = Schema::of(
-            "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag",
-            "src",
-        )
-        .unwrap();
+        let names =
+            ["Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate", "ETag"];
+        let schema = Schema::of(&names.map(str::to_owned), "src", true).unwrap();
         let row = |key: &str, latest: &str, deleted: &str| {
             let row = ["src", key, "v", latest, deleted, "7", "2026-11-01T10:00:00.000Z", "abc"];
             schema.original(&row.map(str::to_owned), &[]).unwrap()
@@ -238,6 +277,13 @@ mod tests {
         assert_eq!(&*row("a+b.jpg", "true", "false").unwrap().url, "s3://src/a%20b.jpg");
         assert!(row("a.jpg", "false", "false").is_none() && row("a.jpg", "true", "true").is_none());
         assert!(row("a.txt", "true", "false").is_none());
-        assert!(Schema::of("Bucket, Size", "src").is_err());
+        assert!(Schema::of(&["Bucket".to_owned()], "src", true).is_err());
+        // Parquet's spelling, and its keys as they are.
+        let names = ["bucket", "key", "is_latest", "last_modified_date"];
+        let schema = Schema::of(&names.map(str::to_owned), "src", false).unwrap();
+        let row = ["src", "a+b%20.jpg", "true", "2026-11-01 10:00:00.000 +00:00"];
+        let found = schema.original(&row.map(str::to_owned), &[]).unwrap().unwrap();
+        assert_eq!(&*found.url, "s3://src/a%2Bb%2520.jpg");
+        assert_eq!(found.changed.unwrap().to_rfc3339(), "2026-11-01T10:00:00+00:00");
     }
 }

@@ -21,6 +21,7 @@ mod verify;
 use std::path::PathBuf;
 
 use futures::StreamExt as _;
+use imgmill_pipeline::fetch::Fetcher;
 use imgmill_pipeline::identity::text_hash;
 use imgmill_pipeline::naming::Naming as _;
 use imgmill_pipeline::objects::ObjectOptions;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub extensions: Vec<String>,
     /// Whether the store's notes of each original are read.
     pub notes: bool,
+    /// Whether origins are asked, too, where nothing else tells of a change.
+    pub ask_origins: bool,
     /// How closely objects are looked at.
     pub depth: Depth,
     /// Whether what is missing, stale or unreadable is made.
@@ -129,7 +132,7 @@ impl Reconcile {
                     .to_owned(),
             ));
         }
-        settings.notes |= !keys.follows_from_name();
+        settings.notes |= settings.ask_origins || !keys.follows_from_name();
         let writes = (settings.fix || settings.prune) && !making.dry_run;
         std::fs::create_dir_all(&making.work_dir).map_err(|error| {
             let folder = making.work_dir.display();
@@ -157,14 +160,15 @@ impl Reconcile {
 
     /// What was asked for, as far as a checkpoint depends on it.
     fn fingerprint(&self) -> String {
-        let Settings { making, originals, extensions, notes, depth, .. } = &self.settings;
+        let Settings { making, originals, extensions, notes, ask_origins, depth, .. } = &self.settings;
         let recipe: Vec<String> = making
             .recipe
             .derivatives()
             .iter()
             .map(|made| format!("{}={}", made.label, made.canonical()))
             .collect();
-        let what = (originals, extensions, recipe, making.keys.identity(), &making.store, notes, depth);
+        let looks = (notes, ask_origins, depth);
+        let what = (originals, extensions, recipe, making.keys.identity(), &making.store, looks);
         text_hash(&format!("{what:?}"))
     }
 
@@ -237,6 +241,10 @@ impl Reconcile {
             listing,
             verifier: verifier.await?,
             notes: settings.notes,
+            origins: match settings.ask_origins {
+                true => Some(Fetcher::new(&making.limits, making.work_dir.clone(), making.objects.clone())?),
+                false => None,
+            },
             work_dir: &making.work_dir,
         };
         let whole = comparison.run(originals, opened.as_of, after, state, observer, shutdown).await?;

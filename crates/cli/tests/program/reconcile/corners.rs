@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use imgmill_testing::http::{Answer, TestServer};
 use imgmill_testing::s3::S3Server;
 use serde_json::json;
 
@@ -169,7 +170,7 @@ fn an_inventory_stands_for_a_bucket() {
     let ran = gallery.reconcile(&[&flags[..], &["--prune"]].concat()).expect(2);
     assert!(ran.stderr.contains("and the manifest says"), "{}", ran.stderr);
     manifest(rows.len(), "ORC");
-    assert!(gallery.reconcile(&flags).expect(2).stderr.contains("only CSV is read"));
+    assert!(gallery.reconcile(&flags).expect(2).stderr.contains("CSV and Parquet are read"));
 }
 
 #[test]
@@ -188,11 +189,50 @@ fn lists_with_ids_are_reconciled_and_keep_their_metadata() {
         Ran::of(place.command().args(words).args(more).args(flags).spawn().unwrap())
     };
     run(&[]).expect(3);
-    assert!(run(&["--fix"]).expect(0).stderr.contains("2 made"));
+    assert!(run(&["--fix", "--metadata-column", "inv"]).expect(0).stderr.contains("2 made"));
+    let requests = s3.requests();
+    let put = requests.iter().find(|request| request.method == "PUT" && request.path.ends_with("/x/1.jpg"));
+    assert_eq!(put.unwrap().header("x-amz-meta-inv"), Some("x/1"));
     let made: Vec<String> =
         s3.keys("pictures").into_iter().filter(|key| !key.starts_with(".imgmill")).collect();
     assert_eq!(made, ["2.jpg", "x/1.jpg"]);
     run(&["--verify=full"]).expect(0);
+}
+
+#[test]
+fn origins_are_asked_where_nothing_else_tells() {
+    let server = TestServer::start();
+    let serve = |name: &str, seed| server.route(name, Answer::ok(jpeg(seed)).etag_of_body());
+    serve("/a.jpg", 1);
+    serve("/b.jpg", 2);
+    let place = Place::new();
+    place.list([server.url("/a.jpg"), server.url("/b.jpg")]);
+    let run = |flags: &[&str]| {
+        let words = [
+            "reconcile",
+            "--input",
+            "input.csv",
+            "--store",
+            "made",
+            "--work-dir",
+            "work",
+            "--key",
+            "{stem}.{ext}",
+        ];
+        let more = ["--report", "report.jsonl", "--log-level", "error"];
+        Ran::of(place.command().args(words).args(more).args(flags).spawn().unwrap())
+    };
+    run(&["--fix"]).expect(0);
+    let bodies = server.total_bodies();
+    run(&["--ask-origins"]).expect(0);
+    assert_eq!(server.total_bodies(), bodies, "nothing is downloaded that did not change");
+    serve("/b.jpg", 3);
+    run(&["--notes"]).expect(0);
+    run(&["--ask-origins"]).expect(3);
+    let report = place.report();
+    assert_eq!((&report[0]["status"], &report[0]["url"]), (&"stale".into(), &server.url("/b.jpg").into()));
+    run(&["--ask-origins", "--fix"]).expect(0);
+    run(&["--ask-origins"]).expect(0);
 }
 
 #[test]

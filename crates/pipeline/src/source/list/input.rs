@@ -16,6 +16,8 @@ pub enum ListFormat {
     Tsv,
     /// A JSON object a line.
     JsonLines,
+    /// Apache Parquet, in builds that have it.
+    Parquet,
 }
 
 impl ListFormat {
@@ -27,6 +29,7 @@ impl ListFormat {
         match plain.rsplit_once('.').map(|(_, ending)| ending) {
             Some("tsv" | "tab") => ListFormat::Tsv,
             Some("jsonl" | "ndjson" | "jsonlines") => ListFormat::JsonLines,
+            Some("parquet" | "pq") => ListFormat::Parquet,
             _ => ListFormat::Csv,
         }
     }
@@ -125,6 +128,20 @@ impl ListInput {
         })
     }
 
+    /// The file itself, where it has to be one.
+    #[cfg(feature = "parquet")]
+    pub(super) fn file(&self) -> Result<File, Error> {
+        match &self.origin {
+            Origin::File(path) | Origin::Copy(path, _) if self.is_regular_file() || !path.exists() => {
+                File::open(path).map_err(|error| self.unreadable(&error))
+            }
+            _ => {
+                let message = format!("{}: Parquet cannot be read from a pipe; name a file", self.name());
+                Err(Error::new(Stage::Source, Kind::BadRequest, message))
+            }
+        }
+    }
+
     pub(super) fn unreadable(&self, error: &std::io::Error) -> Error {
         let what = match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -135,6 +152,7 @@ impl ListInput {
             (false, ListFormat::Csv) => "a CSV file",
             (false, ListFormat::Tsv) => "a TSV file",
             (false, ListFormat::JsonLines) => "a file with a JSON object a line",
+            (false, ListFormat::Parquet) => "a Parquet file",
         };
         let message = format!("{}: {what}; expected {expected}", self.name());
         Error::new(Stage::Source, Kind::NotFound, message)

@@ -27,6 +27,8 @@ enum Kind {
     OneColumn(OneColumn),
     Records(Records),
     Objects(Objects),
+    #[cfg(feature = "parquet")]
+    Parquet(super::parquet::Rows),
 }
 
 impl Reader {
@@ -40,6 +42,10 @@ impl Reader {
             ListFormat::Csv => Kind::Records(Records::open(input, b',')?),
             ListFormat::Tsv => Kind::Records(Records::open(input, b'\t')?),
             ListFormat::JsonLines => Kind::Objects(Objects::open(input)?),
+            #[cfg(feature = "parquet")]
+            ListFormat::Parquet => Kind::Parquet(super::parquet::Rows::open(input)?),
+            #[cfg(not(feature = "parquet"))]
+            ListFormat::Parquet => return Err(not_built_in(input)),
         }))
     }
 
@@ -49,6 +55,8 @@ impl Reader {
             Kind::OneColumn(_) => None,
             Kind::Records(records) => Some(records.header()),
             Kind::Objects(objects) => Some(objects.header()),
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(rows) => Some(rows.header()),
         }
     }
 
@@ -64,9 +72,20 @@ impl Reader {
             }
             Kind::Records(records) => records.next()?,
             Kind::Objects(objects) => objects.next()?,
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(rows) => rows.next()?,
         };
         Ok(columns.map(|columns| ListRow { url: columns.url().into(), columns: Some(Arc::new(columns)) }))
     }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn not_built_in(input: &ListInput) -> Error {
+    let message = format!(
+        "{}: this build reads no Parquet; build it with `--features parquet`, or save the list as CSV or JSON lines",
+        input.name()
+    );
+    Error::new(Stage::Source, error::Kind::UnsupportedFormat, message)
 }
 
 /// Reads CSV that has no header, because its columns are written elsewhere.
