@@ -104,7 +104,7 @@ impl Gallery {
         let root = self.object("");
         let mut objects: Vec<_> = files(&root)
             .into_iter()
-            .filter(|path| !path.starts_with(root.join(".imgmill")))
+            .filter(|path| !path.starts_with(root.join(".imgmill")) && !is_half_written(path))
             .map(|path| {
                 let key = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
                 (key, path.metadata().unwrap().modified().unwrap(), fs::read(path).unwrap())
@@ -167,4 +167,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn cut(file: &Path) {
     let bytes = fs::read(file).unwrap();
     fs::write(file, &bytes[..bytes.len() * 2 / 3]).unwrap();
+}
+
+/// Whoever is killed while a folder is written to leaves `NAME#NUMBER`, which is no object and in no listing.
+fn is_half_written(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    name.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
