@@ -82,7 +82,7 @@ impl Reader {
 #[cfg(not(feature = "parquet"))]
 fn not_built_in(input: &ListInput) -> Error {
     let message = format!(
-        "{}: this build reads no Parquet; build it with `--features parquet`, or save the list as CSV or JSON lines",
+        "{}: this build reads no Parquet; build it with `make build FEATURES=parquet`, or save the list as CSV or JSON lines",
         input.name()
     );
     Error::new(Stage::Source, error::Kind::UnsupportedFormat, message)
